@@ -1,0 +1,45 @@
+# Two commands are enough: `make lab` to read and play, `make test` to check everything.
+PYTHON ?= python3
+PORT ?= 8888
+BIN = .venv/bin
+READY = .venv/.ready
+STUDY = $(notdir $(wildcard nbs/*_mislabeling.ipynb))
+export OMP_NUM_THREADS ?= 1
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
+
+$(READY): settings.ini setup.py constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Python needs its venv module (Debian: apt install python3-venv)"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[lab,dev]'
+	@touch $@
+
+install: $(READY)  ## set up .venv (the other targets do it when it is needed)
+
+lab: $(READY)  ## open JupyterLab on the case study; PORT=9000 chooses the port, BROWSER=none opens no browser
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --port=$(PORT) $(if $(filter none,$(BROWSER)),--no-browser) nbs/$(STUDY)
+
+test: $(READY)  ## run every chapter, check that export and clean change nothing, build and check the site
+	$(BIN)/python tools/check.py
+
+study: $(READY)  ## run the case study without a browser; leaves the executed notebook and a page in _study/
+	$(BIN)/python tools/execute.py --out _study --show --html nbs/$(STUDY)
+
+docs: $(READY)  ## execute every chapter and build the site into _docs/
+	$(BIN)/python tools/site.py
+
+test-browser: $(READY)  ## open every page of _docs/, and every widget in JupyterLab, in Chromium
+	@test -d _docs || $(MAKE) docs
+	$(BIN)/python tests/browser.py
+
+bench: $(READY)  ## measure against the other libraries, in environments of their own
+	env -u OMP_NUM_THREADS $(BIN)/python benchmarks/run.py
+
+notebooks: $(READY)  ## execute every chapter in place, export the library, make README.md
+	$(BIN)/python tools/execute.py nbs/*.ipynb
+	$(BIN)/nbdev_export
+	$(BIN)/nbdev_clean
+	$(BIN)/python tools/readme.py
+
+.PHONY: help install lab test study docs test-browser bench notebooks

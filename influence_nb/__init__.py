@@ -1,0 +1,15 @@
+"Influence functions in PyTorch: gradients, curvature, inverse. Made from the notebooks in `nbs/`."
+__version__ = "0.1.0"
+
+from .checks import check_close, relative_error
+from .data import (bayes_error, bayes_flip_probability, bayes_posterior, decision_boundary_fixed_variance_2d, flip_labels,
+                   plot_blobs, plot_gaussian_blobs, sample_gaussian_blobs, synthetic_classification_dataset)
+from .training import (ConvergenceWarning, Losses, LossOfParameters, Optimum, TorchLogisticRegression, TorchMLP,
+                       fit_to_optimum, fit_torch_model, plot_confusion_matrix, plot_losses)
+from .gradients import mixed_gradients, per_sample_gradients
+from .curvature import Curvature
+from .influence import DirectInfluence, Influence, NotFittedError, SingularHessianError, plot_influences
+from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters, losses_at,
+                         newton_step_parameters)
+from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient
+from .widgets import Choice, Slider, Toggle, explore

@@ -1,0 +1,81 @@
+"Everything that `make test` checks, one line each, and a count at the end."
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+CORE_ONLY = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tqdm", "ipywidgets", "IPython", "sklearn", "fastcore", "nbdev", "anywidget", "dask"): raise ImportError(name)
+import torch, numpy, matplotlib.pyplot
+for name in [m for m in sys.modules if m.split(".")[0] == "tqdm"]: del sys.modules[name]
+sys.meta_path.insert(0, Refuse())
+import influence_nb
+"""
+
+
+def fingerprint():
+    "The content of everything that export and clean may write"
+    files = [*ROOT.glob("nbs/*.ipynb"), *ROOT.glob("influence_nb/*.py")]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def command(*arguments):
+    "A check that passes when a command does"
+    def check(): return subprocess.run([str(a) for a in arguments], cwd=ROOT).returncode == 0
+    return check
+
+
+def leaves_no_diff(name):
+    def check():
+        before = fingerprint()
+        passed = command(BIN / name)()
+        changed = [path for path, digest in fingerprint().items() if before.get(path) != digest]
+        if changed: print(f"{name} changes {changed}: run it and commit")
+        return passed and not changed
+    return check
+
+
+def chapters():
+    "nbdev_test over every notebook, two at a time, with the time of each; none may take a minute, nor all of them two"
+    start = time.time()
+    workers = min(2, os.cpu_count() or 1)
+    done = subprocess.run([BIN / "nbdev_test", "--timing", "--n_workers", str(workers)], cwd=ROOT, capture_output=True, text=True)
+    print(done.stdout, done.stderr, f"all chapters: {time.time() - start:.0f} s", sep="\n")
+    return done.returncode == 0
+
+
+def site():
+    return command(sys.executable, ROOT / "tools/site.py")() and all((ROOT / "_docs" / f"{path.stem}.html").exists() for path in ROOT.glob("nbs/*.ipynb"))
+
+
+CHECKS = {
+    "clean leaves no diff": leaves_no_diff("nbdev_clean"),
+    "export leaves no diff": leaves_no_diff("nbdev_export"),
+    "README.md is what the front page says": command(sys.executable, ROOT / "tools/readme.py", "--check"),
+    "the library needs only torch, numpy and matplotlib": command(sys.executable, "-c", CORE_ONLY),
+    "captions, descriptions, docments, checks, sizes": command(sys.executable, ROOT / "tools/lint.py"),
+    "every chapter runs": chapters,
+    "the site builds from fresh runs": site,
+}
+
+
+def main():
+    results = {}
+    for name, check in CHECKS.items():
+        print(f"── {name}", flush=True)
+        results[name] = check()
+    for name, passed in results.items(): print(f"{'passed' if passed else 'FAILED'}  {name}")
+    failed = sum(not passed for passed in results.values())
+    print(f"{len(results) - failed} passed, {failed} failed")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__": main()

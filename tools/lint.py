@@ -1,0 +1,98 @@
+"Places in the notebooks where the book would not keep its promises. Prints one line each; exit 1 if there is any."
+import ast
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+CHECK = re.compile(r"\bassert\b|\btest_\w+\(|\bcheck_\w+\(|\bExceptionExpected\b")
+
+
+def source(cell): return "".join(cell["source"])
+
+
+def option(text, name):
+    found = re.search(rf'^#\|\s*{name}:\s*(.*)$', text, re.M)
+    return found.group(1) if found else None
+
+
+def functions(cell):
+    "Public functions and classes that an exported cell defines"
+    return [node for node in ast.parse(source(cell)).body
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")]
+
+
+def undocumented(node, text):
+    "Parameters and results of public functions without a comment beside them, definitions without a docstring"
+    lines, problems = text.splitlines(), []
+    if not ast.get_docstring(node): problems.append(f"{node.name} has no docstring")
+    methods = [node] if isinstance(node, ast.FunctionDef) else [m for m in node.body if isinstance(m, ast.FunctionDef)
+                                                                and (m.name == "__init__" or not m.name.startswith("_"))]
+    for method in methods:
+        arguments = method.args.posonlyargs + method.args.args + method.args.kwonlyargs
+        arguments += [a for a in (method.args.vararg, method.args.kwarg) if a]
+        for argument in arguments:
+            if argument.arg != "self" and "#" not in lines[argument.end_lineno - 1].split(argument.arg, 1)[-1]:
+                problems.append(f"{node.name}: no comment beside {argument.arg} of {method.name}")
+    return problems
+
+
+def figures(cell):
+    return [o for o in cell.get("outputs", []) if any(k.startswith("image/") for k in o.get("data", {}))]
+
+
+def lint_cell(cell):
+    text, outputs = source(cell), cell.get("outputs", [])
+    shown = option(text, "output") != "false" and not re.search(r"^#\|\s*hide\b", text, re.M)
+    if shown and figures(cell):
+        for name in ("label", "fig-cap", "fig-alt"):
+            if not option(text, name): yield f"figure without {name}"
+        label = option(text, "label")
+        if label and not label.startswith("fig-"): yield f"figure label {label} does not begin with fig-"
+    for output in outputs:
+        if output["output_type"] == "error": yield "saved error"
+        if output.get("name") == "stderr": yield "saved warning or error text"
+        if any("widget-view" in k for k in output.get("data", {})): yield "saved widget view"
+    if re.search(r"/(work|tmp|home|root)/", text): yield "path of a machine"
+
+
+def lint(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    cells, problems = notebook["cells"], []
+    if path.stat().st_size > 500_000: problems.append(f"{path.stat().st_size // 1000} kB, more than 500")
+    code = [c for c in cells if c["cell_type"] == "code"]
+    exported = [c for c in code if re.search(r"^#\|\s*exports?\b", source(c), re.M)]
+    checks = "\n".join(source(c) for c in code if c not in exported and CHECK.search(source(c)))
+    for number, cell in enumerate(cells):
+        problems += [f"cell {number}: {problem}" for problem in lint_cell(cell)] if cell["cell_type"] == "code" else []
+    for cell in exported:
+        for node in functions(cell):
+            if not re.search(rf"\b{node.name}\b", checks): problems.append(f"{node.name} is exported, and no check names it")
+            problems += undocumented(node, source(cell))
+        longest = sum(1 for line in source(cell).splitlines() if line.strip())
+        if longest > 46: problems.append(f"an exported cell of {longest} lines: {source(cell).splitlines()[1]}")
+    local = set(re.findall(r"\b(?:def|class)\s+(\w+)|\b(\w+)\s*=", "\n".join(source(c) for c in code)))
+    known = public_names() | {name for pair in local for name in pair}
+    for cell in cells:
+        if cell["cell_type"] != "markdown": continue
+        for name in re.findall(r"`([A-Za-z_]\w+)\(\)?`", source(cell)) + re.findall(r"`(\w*(?:Influence|Inverse|Preconditioner))`", source(cell)):
+            if name not in known and not hasattr(__builtins__, name): problems.append(f"`{name}` is named, and does not exist")
+        for target in re.findall(r"\]\((\w+\.(?:ipynb|md))", source(cell)):
+            if not (path.parent / target).exists(): problems.append(f"link to {target}, which does not exist")
+    return [f"{path.name}: {problem}" for problem in problems]
+
+
+def public_names():
+    names = set()
+    for module in (ROOT / "influence_nb").glob("[a-z]*.py"):
+        names |= set(vars(importlib.import_module(f"influence_nb.{module.stem}")))
+    return names
+
+
+if __name__ == "__main__":
+    problems = [problem for path in sorted((ROOT / "nbs").glob("*.ipynb")) for problem in lint(path)]
+    print(*problems, sep="\n")
+    sys.exit(bool(problems))
