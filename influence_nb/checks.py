@@ -14,7 +14,7 @@ def relative_error(
     expected,  # the reference, of the same shape
 ) -> float:  # ‖actual − expected‖ / ‖expected‖ in the Frobenius norm; 0 where both are zero
     "How far `actual` is from `expected`, in units of the size of `expected`."
-    actual, expected = (torch.as_tensor(v).detach().cpu().double() for v in (actual, expected))
+    actual, expected = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (actual, expected))
     difference, size = (actual - expected).norm().item(), expected.norm().item()
     return difference / size if size else (0.0 if difference == 0 else float("inf"))
 
@@ -25,7 +25,7 @@ def check_close(
     tol: float = 1e-9,  # largest relative error allowed, in the Frobenius norm
 ) -> float:  # the relative error that was measured
     "Assert equal shapes, finite entries and a relative error of at most `tol`; name the worst entries otherwise."
-    actual, expected = (torch.as_tensor(v).detach().cpu().double() for v in (actual, expected))
+    actual, expected = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (actual, expected))
     assert actual.shape == expected.shape, f"shapes differ: {tuple(actual.shape)} and {tuple(expected.shape)}"
     assert actual.isfinite().all() and expected.isfinite().all(), "some entries are NaN or infinite"
     error, a, e = relative_error(actual, expected), actual.flatten(), expected.flatten()
