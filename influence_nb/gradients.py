@@ -15,7 +15,13 @@ from .training import LossOfParameters, check_samples
 CHUNK_ELEMENTS = 2**23  # numbers in a chunk: 64 MiB of float64
 
 # %% ../nbs/03_gradients.ipynb #7084e85f
-def sample_gradients(f, theta, x, y):  # [n, p], all at once
+def sample_gradients(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    theta: torch.Tensor,  # where to differentiate, [p]
+    x: torch.Tensor,  # inputs, [n, …]
+    y: torch.Tensor,  # targets, [n, …]
+) -> torch.Tensor:  # ∇_θ L(zᵢ, θ) in row i, [n, p]
+    "The gradients of all samples at once."
     return vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
 
 # %% ../nbs/03_gradients.ipynb #eb147cfb
@@ -30,15 +36,24 @@ def chunks(
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 # %% ../nbs/03_gradients.ipynb #2a14e81a
-def finite_gradients(G, start=0):
+def finite_gradients(
+    G: torch.Tensor,  # gradients, one a row, [n, …]
+    start: int = 0,  # number of the first of them among all samples
+) -> torch.Tensor:  # G itself
+    "Pass gradients on if they are finite. Raises `ValueError` naming the first sample whose gradient is not."
     if not torch.isfinite(G.sum()):
         bad = (~torch.isfinite(G.flatten(1))).any(1).nonzero()[0].item() + start
         raise ValueError(f"the gradient of sample {bad} is NaN or infinite: remove it, or look for saturated outputs")
     return G
 
 # %% ../nbs/03_gradients.ipynb #465e3791
-def gradient_chunks(f, x, y, chunk_size=None):
-    "Yield (slice, per-sample gradients of that slice)"
+def gradient_chunks(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    x: torch.Tensor,  # inputs, [n, …]
+    y: torch.Tensor,  # targets, [n, …]
+    chunk_size: int | None = None,  # samples at a time; bounded memory by default
+):  # yields (slice of the rows, their gradients [b, p])
+    "The gradients of all samples, a bounded number of them at a time."
     for rows in chunks(len(x), len(f.theta), chunk_size):
         yield rows, finite_gradients(sample_gradients(f, f.theta, x[rows], y[rows]), rows.start)
 
@@ -54,8 +69,13 @@ def per_sample_gradients(
     return torch.cat([G for _, G in gradient_chunks(f, x, y, chunk_size)])
 
 # %% ../nbs/03_gradients.ipynb #441ada82
-def mixed_chunks(f, x, y, chunk_size=None):
-    "Yield (slice, mixed gradients of that slice [·, p, …]): the gradient in x, differentiated by θ"
+def mixed_chunks(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    x: torch.Tensor,  # floating-point inputs, [n, …]
+    y: torch.Tensor,  # targets, [n, …]
+    chunk_size: int | None = None,  # samples at a time; bounded memory by default
+):  # yields (slice of the rows, their mixed gradients [b, p, *x.shape[1:]])
+    "The gradient in x, differentiated by θ, for a bounded number of samples at a time."
     mixed = vmap(jacrev(grad(f.of_sample, argnums=1), argnums=0), in_dims=(None, 0, 0))
     for rows in chunks(len(x), len(f.theta) * x[0].numel(), chunk_size):
         yield rows, finite_gradients(mixed(f.theta, x[rows], y[rows]).movedim(-1, 1), rows.start)

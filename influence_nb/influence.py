@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from matplotlib.colors import TwoSlopeNorm
 from .training import LossOfParameters, check_samples
 from .gradients import gradient_chunks, mixed_chunks
-from .curvature import CURVATURES, Curvature
+from .curvature import Curvature, known_mode
 
 # %% ../nbs/06_influence.ipynb #aa8b3cde
 class NotFittedError(RuntimeError):
@@ -51,7 +51,11 @@ class DirectInverse:
     ) -> torch.Tensor:  # H⁻¹B, [p, k]
         return torch.cholesky_solve(B, self.factor)
 
-    def to(self, device): self.factor = self.factor.to(device)
+    def to(
+        self,
+        device,  # where to solve from now on
+    ):
+        self.factor = self.factor.to(device)
 
 # %% ../nbs/06_influence.ipynb #26c025d7
 def parameter_blocks(
@@ -84,6 +88,20 @@ def block_regularizations(
         if not value >= 0: raise ValueError(f"hessian_regularization must be zero or positive, got {value} for block {block!r}")
     return dict(hessian_regularization)
 
+# %% ../nbs/06_influence.ipynb #c591cc15
+def _fitted(influence):
+    "The loss as a function, or an error that says what to do first"
+    if influence.f is None: raise NotFittedError(f"{type(influence).__name__} is not fitted: call .fit(train_loader) first")
+    return influence.f
+
+# %% ../nbs/06_influence.ipynb #59a449bc
+def _solve(influence, G):
+    "H⁻¹ for each row of G [N, p], block by block"
+    if "full" in influence.blocks: return influence.inverses["full"](G.T).T
+    factors = torch.empty_like(G)
+    for block, i in influence.blocks.items(): factors[:, i] = influence.inverses[block](G[:, i].T).T
+    return factors
+
 # %% ../nbs/06_influence.ipynb #24cb6303
 class FittedInverse:
     "The curvature of a model's loss over its training data, and the inverse of each block. Subclasses say which inverse."
@@ -97,11 +115,9 @@ class FittedInverse:
         block_structure="full",  # "full", "layer", "parameter", or a mapping of block name → parameter names
         regularization=None,  # another name for `hessian_regularization`, as pyDVL calls it
     ):
-        if second_order_mode not in CURVATURES:
-            raise ValueError(f"second_order_mode must be one of {list(CURVATURES)}, got {second_order_mode!r}")
         self.model, self.loss, self.f = model, loss, None
         self.hessian_regularization = hessian_regularization if regularization is None else regularization
-        self.second_order_mode, self.block_structure = second_order_mode, block_structure
+        self.second_order_mode, self.block_structure = known_mode(second_order_mode), block_structure
 
     def inverse(self, curvature):  # a subclass returns a function from right-hand sides [p, k] to solutions [p, k]
         raise NotImplementedError("use a subclass that names its inverse, such as DirectInfluence")
@@ -129,19 +145,14 @@ class FittedInverse:
         for inverse in self.inverses.values(): inverse.to(device)
         return self
 
-# %% ../nbs/06_influence.ipynb #c591cc15
-def _fitted(influence):
-    "The loss as a function, or an error that says what to do first"
-    if influence.f is None: raise NotFittedError(f"{type(influence).__name__} is not fitted: call .fit(train_loader) first")
-    return influence.f
-
-# %% ../nbs/06_influence.ipynb #59a449bc
-def _solve(influence, G):
-    "H⁻¹ for each row of G [N, p], block by block"
-    if "full" in influence.blocks: return influence.inverses["full"](G.T).T
-    factors = torch.empty_like(G)
-    for block, i in influence.blocks.items(): factors[:, i] = influence.inverses[block](G[:, i].T).T
-    return factors
+    def influence_factors(
+        self,
+        x,  # inputs, [N, …]
+        y,  # targets, [N, …]
+    ) -> torch.Tensor:  # H⁻¹∇L(zᵢ) in row i, [N, p]
+        "What each point does to the parameters: adding it with weight ε moves θ̂ by −ε times its factor."
+        samples = check_samples(_fitted(self), x, y)
+        return torch.cat([_solve(self, G) for _, G in gradient_chunks(self.f, *samples)])
 
 # %% ../nbs/06_influence.ipynb #9af7cbf0
 def _connect(f, factors, x, y, mode, index_sets):
@@ -170,15 +181,6 @@ def _check_arguments(influence, x_test, y_test, x, y, mode):
 class Influence(FittedInverse):
     """I(z_test, z_train) = ∇L(z_test)ᵀ H⁻¹ ∇L(z_train). Positive means helpful: to first order, taking the training point
     away raises the test loss by I/n (Koh & Liang 2017, with their sign turned)."""
-
-    def influence_factors(
-        self,
-        x,  # inputs, [N, …]
-        y,  # targets, [N, …]
-    ) -> torch.Tensor:  # H⁻¹∇L(zᵢ) in row i, [N, p]
-        "What each point does to the parameters: adding it with weight ε moves θ̂ by −ε times its factor."
-        x, y = check_samples(_fitted(self), x, y)
-        return torch.cat([_solve(self, G) for _, G in gradient_chunks(self.f, x, y)])
 
     def influences_from_factors(
         self,
@@ -228,7 +230,11 @@ class Influence(FittedInverse):
 # %% ../nbs/06_influence.ipynb #0742f3a2
 class DirectInfluence(Influence):
     "Influence functions with the exact inverse: forms the matrix [p, p], so it is for up to some thousands of parameters."
-    def inverse(self, curvature): return DirectInverse(curvature)
+    def inverse(
+        self,
+        curvature,  # of one block, [p, p]
+    ):  # a function from right-hand sides [p, k] to solutions [p, k]
+        return DirectInverse(curvature)
 
 # %% ../nbs/06_influence.ipynb #2d34f08a
 def plot_influences(
