@@ -151,8 +151,7 @@ class FittedInverse:
         y,  # targets, [N, …]
     ) -> torch.Tensor:  # H⁻¹∇L(zᵢ) in row i, [N, p]
         "What each point does to the parameters: adding it with weight ε moves θ̂ by −ε times its factor."
-        samples = check_samples(_fitted(self), x, y)
-        return torch.cat([_solve(self, G) for _, G in gradient_chunks(self.f, *samples)])
+        return torch.cat([_solve(self, G) for _, G in gradient_chunks(_fitted(self), *check_samples(self.f, x, y))])
 
 # %% ../nbs/06_influence.ipynb #9af7cbf0
 def _connect(f, factors, x, y, mode, index_sets):
