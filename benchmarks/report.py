@@ -11,7 +11,8 @@ NOTES = {  # what a reader should know of a row, by workload
             "simultaneous form a batch of 256 that does not divide n is weighted wrongly.",
     "W4": "pyDVL's CG may leave off early (the error column tells); dattri's CG does a fixed number of steps.",
     "W5": "Not the same Fisher: influence_nb and curvlinops take it exact over the classes, kronfluence samples one label "
-          "a point (its error is that of a sample), dattri takes the true labels, and pyDVL backpropagates √p log p summed "
+          "a point (its error is that of a sample), dattri takes the true labels (and lays bias behind weight before it "
+          "shapes both to [out, in + 1], so that a layer with a bias is rotated out of order), and pyDVL backpropagates √p log p summed "
           "over the classes, so that products of different classes stay in. *Exact* is the damped Gauss-Newton matrix, "
           "*definition* EKFAC exact over the classes.",
     "W6": "By default pyDVL, and always captum and dattri, drop what lies outside the subspace; with a damping it is λ "
