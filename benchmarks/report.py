@@ -7,8 +7,8 @@ from workloads import APPROXIMATE, TITLES
 
 NAMES = {"by_hand": "by hand (a bound)", "pydvl": "pyDVL"}
 NOTES = {  # what a reader should know of a row, by workload
-    "W1cg": "pyDVL's CG takes a norm over the wrong axis and solves only the first p right-hand sides; in its "
-            "simultaneous form a batch of 256 that does not divide n is weighted wrongly.",
+    "W1cg": "pyDVL's CG takes a norm over the wrong axis and solves only the first p right-hand sides; its "
+            "simultaneous form is right with one batch, and off where the last of several batches is smaller.",
     "W4": "pyDVL's CG may leave off early (the error column tells); dattri's CG does a fixed number of steps.",
     "W5": "Not the same Fisher: influence_nb and curvlinops take it exact over the classes, kronfluence samples one label "
           "a point (its error is that of a sample), dattri takes the true labels (and lays bias behind weight before it "
@@ -19,7 +19,7 @@ NOTES = {  # what a reader should know of a row, by workload
           "there, which influence_nb and pyDVL's `use_woodbury=True` keep.",
     "W7": "Two hundred steps do not converge here: the part along eigenvalues near λ is missing. The scale is the "
           "largest eigenvalue plus λ, found beforehand and given to every peer; influence_nb finds its own.",
-    "W7h": "dattri's DataInf inverts parameter by parameter, influence_nb and pyDVL the whole.",
+    "W7h": "dattri's DataInf inverts in blocks of parameters, influence_nb and pyDVL the whole.",
 }
 
 

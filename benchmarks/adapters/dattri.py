@@ -2,7 +2,7 @@
 
 It adds up one inverse a batch, so its answer is right only with the training set in one batch (its documentation
 asks for that). Its CG takes a fixed number of steps whatever its tolerance (100 here; 10 by default). Its EKFAC uses the true
-labels, its DataInf inverts parameter by parameter, its Arnoldi keeps what lies in the subspace.
+labels, its DataInf inverts in blocks, its Arnoldi keeps what lies in the subspace.
 """
 import torch
 
