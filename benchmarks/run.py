@@ -1,9 +1,10 @@
 """Measure influence_nb beside its peers: `python benchmarks/run.py`, from the project's environment.
 
-Every peer lives in an environment of its own under benchmarks/.envs/, made on first use from requirements-<peer>.txt.
-Every measurement is a process of its own, warmed up; the libraries take turns, three rounds, and medians are kept.
-Writes results.json and results.md; a partial run (--only, --libraries, --quick) prints its table and writes only with
---write, since times compare only within one run.
+Every peer lives in an environment of its own under benchmarks/.envs/, made on first use from requirements-<peer>.txt;
+the digits' networks and the reference answers are made there too (prepare.py). Every measurement is a process of its
+own (worker.py), warmed up, under limits of time and memory; the libraries take turns, and medians are kept. Writes
+results.json, results.md and scaling.svg (report.py); a partial run (--only, --libraries, --quick) prints its tables and
+writes only with --write, since times compare only within one run.
 """
 import argparse
 import datetime
@@ -15,11 +16,16 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
+import prepare
+import scaling
+from report import draw, markdown, summary
+
 HERE = Path(__file__).resolve().parent
-LIBRARIES = ["by_hand", "influence_nb", "pydvl", "dattri", "captum"]
-NAMES = {"by_hand": "by hand (a bound)", "pydvl": "pyDVL"}
+LIBRARIES = ["by_hand", "influence_nb", "pydvl", "dattri", "captum", "curvlinops", "kronfluence"]
 
 
 def interpreter(library):
@@ -38,22 +44,46 @@ def interpreter(library):
     return str(python)
 
 
-def measure(workload, library, method, batch, args):
-    "One measurement in a process of its own; a dict of numbers, or of the error it ended with."
-    command = [args.pythons[library], str(HERE / "worker.py"), library, workload, method,
-               "--repeats", str(args.repeats), "--threads", str(args.threads)]
-    command += ["--batch-size", str(batch)] if batch else []
-    command += ["--quick"] if args.quick else []
-    threads = {name: str(args.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+def memory_of(process):
+    "Resident memory of a running process in GB; zero where the system does not tell."
     try:
-        done = subprocess.run(command, env=os.environ | threads, capture_output=True, text=True, timeout=args.timeout)
-    except subprocess.TimeoutExpired:
-        return {"failed": f"over {args.timeout} s"}
-    for line in reversed(done.stdout.splitlines()):
+        with open(f"/proc/{process.pid}/status") as lines:
+            return next((int(line.split()[1]) / 2**20 for line in lines if line.startswith("VmRSS:")), 0.0)
+    except OSError:
+        return 0.0
+
+
+def watched(command, args, seconds):
+    "Run a measuring process under limits of memory and time: its numbers, or why there are none."
+    threads = {name: str(args.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen([str(part) for part in command], env=os.environ | threads, stdout=out, stderr=err)
+        end, reason = time.monotonic() + seconds, None
+        while process.poll() is None and not reason:
+            time.sleep(0.05)
+            if memory_of(process) > args.memory_gb:
+                reason = f"out of memory (over {args.memory_gb} GB)"
+            elif time.monotonic() > end:
+                reason = f"over {args.limit} s"
+        if reason:
+            process.kill()
+            process.wait()
+            return {"failed": reason}
+        out.seek(0), err.seek(0)
+        lines, errors = out.read().splitlines(), err.read().strip().splitlines()
+    for line in reversed(lines):
         if line.startswith("RESULT "):
             return json.loads(line.removeprefix("RESULT "))
-    lines = done.stderr.strip().splitlines()
-    return {"failed": lines[-1] if lines else f"exit code {done.returncode}"}
+    return {"failed": errors[-1] if errors else f"exit code {process.returncode}"}
+
+
+def measure(workload, library, method, batch, args):
+    "One measurement in a process of its own; a dict of numbers, or of the error it ended with."
+    command = [args.pythons[library], HERE / "worker.py", library, workload, method, "--limit", args.limit,
+               "--repeats", args.repeats, "--threads", args.threads]
+    command += ["--batch-size", batch] if batch else []
+    command += ["--quick"] if args.quick else []
+    return watched(command, args, 4 * args.limit + 60)
 
 
 def medians(rounds):
@@ -73,73 +103,41 @@ def medians(rounds):
 
 def collect(args):
     "All measurements: {workload: [row, …]}, libraries in turn within a round."
+    from workloads import TITLES
     jobs = []
     for workload in args.only:
-        for library in args.libraries:
+        for library in args.libraries if workload in TITLES else []:
             adapter = importlib.import_module("adapters." + library)
-            batches = [None] if getattr(adapter, "ONE_BATCH_ONLY", False) else args.batch_sizes
-            for method, label in adapter.METHODS[workload].items():
-                jobs += [(workload, library, method, batch, label) for batch in batches]
+            whole = getattr(adapter, "ONE_BATCH_ONLY", False) or workload not in ("W1", "W1cg")
+            for method, label in adapter.METHODS.get(workload, {}).items():
+                jobs += [(workload, library, method, batch, label) for batch in ([None] if whole else args.batch_sizes)]
     found = {job: [] for job in jobs}
     for turn in range(args.rounds):
         for job in jobs:
+            if turn and "failed" in found[job][0] or turn == 2 and found[job][0]["fit_s"] + found[job][0]["influences_s"] > 10:
+                continue
             found[job].append(measure(*job[:4], args))
-            print(f"round {turn + 1}/{args.rounds}: {' '.join(str(part) for part in job[:3])}, "
-                  f"batch {job[3] or 'all'}", file=sys.stderr, flush=True)
-    table = {workload: [] for workload in args.only}
+            row = found[job][-1]
+            print(f"round {turn + 1}/{args.rounds}: {' '.join(job[:3])}, batch {job[3] or 'all'}: "
+                  f"{row.get('failed') or '%.3f s' % (row['fit_s'] + row['influences_s'])}", file=sys.stderr, flush=True)
+    table = {workload: [] for workload in args.only if workload in TITLES}
     for (workload, library, method, batch, label), rounds in found.items():
         table[workload].append({"library": library, "method": method, "label": label, "batch_size": batch} | medians(rounds))
     return table
 
 
-def cell(value):
-    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
-
-
-def markdown(report):
-    "The report as Markdown tables."
-    from workloads import TITLES
-    lines = ["# Benchmarks", "",
-             f"Measured on {report['date']} on {report['cores']} cores ({report['threads']} threads), "
-             f"{report['system']}, Python {report['python']}, in one run: each measurement in a process of its own, "
-             f"warmed up, medians of {report['rounds']} rounds with the libraries in turn. Times vary by machine: "
-             "compare within a table.", "",
-             "*Loader* is the time inside the data loaders' own iteration, which *fit*, *influences* and *together* leave "
-             "out and *wall* counts: who reads the data again for every product pays it many times. *Peak* is "
-             "the highest resident memory over the loaded process; the result itself is part of it. *Error* is the "
-             "relative Frobenius distance from dense float64 algebra in NumPy. *By hand* is code for just this model: "
-             "a bound, not a fair rival. *Batch* is the size of the loaders' batches; 256 does not divide 7,000. "
-             "Made by `python benchmarks/run.py`."]
-    if report["quick"]:
-        lines += ["", "**A quick run on small data: the plumbing was tried, the numbers mean nothing.**"]
-    for workload, rows in report["workloads"].items():
-        bounds = {r["batch_size"]: r["total_s"] for r in rows if r["library"] == "by_hand" and "total_s" in r}
-        columns = ["fit, s", "influences, s", "together, s", "× by hand", "loader, s", "wall, s", "peak, MB", "error"]
-        lines += ["", f"## {workload}: {TITLES[workload]}", "",
-                  f"| library | method | batch | {' | '.join(columns)} |", "|---|---|--:|" + "--:|" * len(columns)]
-        notes = []
-        for r in rows:
-            name = NAMES.get(r["library"], r["library"])
-            if r["library"] != "by_hand" and "version" in r:
-                name += " " + r["version"]
-            if "failed" in r:
-                lines.append(f"| {name} | {r['label']} | {r['batch_size'] or 'all'} | failed: {r['failed']} |"
-                             + " |" * (len(columns) - 1))
-                continue
-            bound = bounds.get(r["batch_size"])
-            error = f"{r['relative_error']:.1e}"
-            cells = [name, r["label"], f"{r['batch_size']:,}", cell(r["fit_s"]), cell(r["influences_s"]),
-                     cell(r["total_s"]), f"{r['total_s'] / bound:.1f}" if bound else "–", cell(r["loader_s"]),
-                     cell(r["wall_s"]), f"{r['peak_mb']:.0f}", error if r["relative_error"] <= 1e-3 else f"**{error}**"]
-            lines.append(f"| {' | '.join(cells)} |")
-            if r["zero_rows"]:
-                notes.append(f"- {name}, {r['label']}, batches of {r['batch_size']:,}: "
-                             f"{r['zero_rows']} of {r['rows']} test points get zeros only.")
-        lines += [""] + notes if notes else []
-    torches = {f"{NAMES.get(r['library'], r['library'])} with torch {r['torch']}"
-               for rows in report["workloads"].values() for r in rows if "torch" in r}
-    lines += ["", "Versions: " + "; ".join(sorted(torches)) + ".", ""]
-    return "\n".join(lines)
+def collect_scaling(args):
+    "Time and memory of influence_nb at growing sizes: [{method, n, p, seconds, peak_mb}, …]."
+    points = []
+    for method, rows, width in scaling.jobs():
+        if args.quick and (rows > 2000 or width > 128 and rows != 2000):
+            continue
+        found = watched([sys.executable, HERE / "scaling.py", method, rows, width, "--threads", args.threads], args,
+                        4 * args.limit)
+        print(f"scaling: {method}, n = {rows}, h = {width}: {found.get('failed') or '%.3f s' % found['seconds']}",
+              file=sys.stderr, flush=True)
+        points += [found] if "failed" not in found else []
+    return points
 
 
 def sizes(text):
@@ -159,34 +157,45 @@ def listed(choices):
 
 
 def main():
-    from workloads import SIZES
+    from workloads import WORKLOADS
+    everything = [*WORKLOADS, "scaling"]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=listed(list(SIZES)), default=list(SIZES), help="workloads, comma-separated")
+    parser.add_argument("--only", type=listed(everything), default=everything, help="workloads, comma-separated")
     parser.add_argument("--libraries", type=listed(LIBRARIES), default=LIBRARIES, help="libraries, comma-separated")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=5, help="timed repeats within a process")
+    parser.add_argument("--repeats", type=int, default=5, help="timed repeats within a process, where one takes under 1 s")
     parser.add_argument("--threads", type=int, default=cores)
-    parser.add_argument("--batch-sizes", type=sizes, default=[256, None], help="of the loaders; default: 256,all")
-    parser.add_argument("--timeout", type=int, default=600, help="seconds for one process")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the data and one round: tries the plumbing")
+    parser.add_argument("--batch-sizes", type=sizes, default=[256, None], help="of the loaders of W1; default: 256,all")
+    parser.add_argument("--limit", type=int, default=120, help="seconds for one fit and its influences")
+    parser.add_argument("--memory-gb", type=float, default=12, help="for one process")
+    parser.add_argument("--quick", action="store_true", help="small data and one round: tries the plumbing")
     parser.add_argument("--write", action="store_true", help="write the results of a partial run too")
     args = parser.parse_args()
-    partial = args.quick or args.only != list(SIZES) or args.libraries != LIBRARIES \
-        or args.batch_sizes != [256, None]
+    partial = args.quick or args.only != everything or args.libraries != LIBRARIES or args.batch_sizes != [256, None]
     if args.quick:
         args.rounds = args.repeats = 1
+    prepare.ready(args.only, args.quick)
     args.pythons = {library: interpreter(library) for library in args.libraries}
 
-    report = {"date": datetime.date.today().isoformat(), "cores": cores, "threads": args.threads,
-              "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
-              "rounds": args.rounds, "repeats": args.repeats, "quick": args.quick, "workloads": collect(args)}
+    started = time.monotonic()
+    workloads = collect(args)
+    scaled = collect_scaling(args) if "scaling" in args.only and "influence_nb" in args.libraries else []
+    described = {"date": datetime.date.today().isoformat(), "cores": cores, "threads": args.threads,
+                 "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
+                 "rounds": args.rounds, "repeats": args.repeats, "quick": args.quick, "limit_s": args.limit,
+                 "memory_gb": args.memory_gb, "minutes": round((time.monotonic() - started) / 60, 1)}
+    report = described | {"summary": summary(workloads), "workloads": workloads, "scaling": scaled}
     text = markdown(report)
     if args.write or not partial:
         (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
         (HERE / "results.md").write_text(text)
+        if scaled:
+            draw(scaled, HERE / "scaling.svg")
     print(text)
-    return any("failed" in row for rows in report["workloads"].values() for row in rows)
+    unexpected = [row for rows in workloads.values() for row in rows if "failed" in row
+                  and not row["failed"].startswith(("not available", "over ", "out of memory"))]
+    return bool(unexpected)
 
 
 if __name__ == "__main__":

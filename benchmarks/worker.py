@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import statistics
 import sys
 import time
@@ -54,6 +55,60 @@ def once(adapter, problem, method):
     return scores, {"fit_s": fit_wall - in_fit, "influences_s": wall - (loading - in_fit), "loader_s": loading}
 
 
+def fail(reason):
+    "Report and leave at once, whatever is running."
+    print("RESULT " + json.dumps({"failed": reason}), flush=True)
+    os._exit(0)
+
+
+def limited(adapter, problem, method, seconds):
+    "`once`, or a report that it took too long or did not fit."
+    signal.signal(signal.SIGALRM, lambda *_: fail(f"over {seconds} s"))
+    signal.alarm(seconds)
+    try:
+        return once(adapter, problem, method)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+            fail("out of memory")
+        raise
+    finally:
+        signal.alarm(0)
+
+
+def version_of(adapter):
+    try:
+        return importlib.metadata.version(adapter.DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return getattr(importlib.import_module(adapter.DISTRIBUTION), "__version__", "?")
+
+
+def measure(adapter, args):
+    "Everything about one library, method and workload."
+    # Load what is loaded lazily, on a small problem; then the first full run gives the memory and warms up the rest.
+    try:
+        limited(adapter, workloads.make(args.workload, quick=True), args.method, args.limit)
+    except (AttributeError, ImportError, TypeError) as error:
+        if args.library != "influence_nb":
+            raise
+        return {"failed": "not available", "reason": str(error)}
+    problem = workloads.make(args.workload, batch_size=args.batch_size, quick=args.quick)
+    with Peak() as peak:
+        scores, first = limited(adapter, problem, args.method, args.limit)
+    found = workloads.compare(problem, adapter.to_reference(problem, scores))
+    del scores
+    taken = sum(first.values())
+    runs = [first] if taken > 20 else []  # too slow to do it again
+    for _ in range(0 if runs else args.repeats if taken < 1 else 1):
+        gc.collect()
+        scores, seconds = limited(adapter, problem, args.method, args.limit)
+        del scores
+        runs.append(seconds)
+    result = {key: statistics.median(run[key] for run in runs) for key in first}
+    return result | found | {
+        "peak_mb": peak.extra, "rows": len(problem.x_test), "gradient_norm": problem.gradient_norm,
+        "batch_size": problem.batch_size, "timed_runs": len(runs)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("library")
@@ -62,44 +117,24 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch-size", type=int, help="default: the whole set")
+    parser.add_argument("--limit", type=int, default=120, help="seconds for one fit and its influences")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
-
-    # Adapters are called like the libraries they drive: keep this folder itself from hiding those.
-    sys.path[:] = [p for p in sys.path if Path(p or os.curdir).resolve() != HERE / "adapters"]
-    if str(HERE) not in sys.path:
-        sys.path.insert(0, str(HERE))
-    if args.library == "influence_nb":
-        sys.path.append(str(HERE.parent))  # a checkout that is not installed
-    import torch
-
-    import workloads
     torch.set_num_threads(args.threads)
     adapter = importlib.import_module("adapters." + args.library)
+    result = measure(adapter, args)
+    versions = {"version": version_of(adapter), "torch": torch.__version__, "python": platform.python_version()}
+    print("RESULT " + json.dumps(versions | result))
 
-    # Load what is loaded lazily, on a small problem; then the first full run gives the memory and warms up the rest.
-    once(adapter, workloads.make(args.workload, quick=True), args.method)
-    problem = workloads.make(args.workload, batch_size=args.batch_size, quick=args.quick)
-    with Peak() as peak:
-        scores, _ = once(adapter, problem, args.method)
-    error, zero_rows = workloads.relative_error(problem, adapter.to_reference(problem, scores))
-    del scores
-    runs = []
-    for _ in range(args.repeats):
-        gc.collect()
-        scores, seconds = once(adapter, problem, args.method)
-        del scores
-        runs.append(seconds)
-    result = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-    try:
-        version = importlib.metadata.version(adapter.DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        version = getattr(importlib.import_module(adapter.DISTRIBUTION), "__version__", "?")
-    result |= {"peak_mb": peak.extra, "relative_error": error, "zero_rows": zero_rows, "rows": len(problem.x_test),
-               "gradient_norm": problem.gradient_norm, "batch_size": problem.batch_size, "version": version,
-               "torch": torch.__version__, "python": platform.python_version()}
-    print("RESULT " + json.dumps(result))
 
+# Adapters are called like the libraries they drive: keep this folder itself from hiding those.
+sys.path[:] = [p for p in sys.path if Path(p or os.curdir).resolve() != HERE / "adapters"]
+if str(HERE) not in sys.path:
+    sys.path.insert(0, str(HERE))
+sys.path.append(str(HERE.parent))  # influence_nb, in a checkout that is not installed
+import torch  # noqa: E402
+
+import workloads  # noqa: E402
 
 if __name__ == "__main__":
     main()

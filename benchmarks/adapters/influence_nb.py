@@ -1,16 +1,39 @@
-"""influence_nb, as its first page shows it."""
+"""influence_nb, as its chapters show it."""
 DISTRIBUTION = "influence_nb"
-METHODS = {"W1": {"direct": "DirectInfluence"}, "W1cg": {"cg": "CgInfluence"}}
+METHODS = {
+    "W1": {"direct": "DirectInfluence"}, "W1cg": {"cg": "CgInfluence"}, "W2": {"direct": "DirectInfluence"},
+    "W3": {"direct": "DirectInfluence"},
+    "W4": {"cg": "CgInfluence", "pcg": "CgInfluence, NystroemPreconditioner"},
+    "W5": {"ekfac": "EkfacInfluence"}, "W6": {"arnoldi": "ArnoldiInfluence"}, "W6n": {"nystroem": "NystroemSketchInfluence"},
+    "W7": {"lissa": "LissaInfluence"}, "W7h": {"harmonic": "InverseHarmonicMeanInfluence"},
+}
 
 
 def fit(problem, method, loader):
-    import influence_nb
-    kind = {"direct": "DirectInfluence", "cg": "CgInfluence"}[method]
-    return getattr(influence_nb, kind)(problem.model, problem.loss).fit(loader)
+    import influence_nb as nb
+    settings = problem.settings
+    common = (problem.model, problem.loss, problem.damping)
+    if method == "direct":
+        influence = nb.DirectInfluence(*common)
+    elif method == "cg":
+        influence = nb.CgInfluence(*common, **({"rtol": settings["rtol"]} if "rtol" in settings else {}))
+    elif method == "pcg":
+        influence = nb.CgInfluence(*common, rtol=settings["rtol"], preconditioner=nb.NystroemPreconditioner(200))
+    elif method == "arnoldi":
+        influence = nb.ArnoldiInfluence(*common, rank=settings["rank"])
+    elif method == "nystroem":
+        influence = nb.NystroemSketchInfluence(*common, rank=settings["rank"])
+    elif method == "lissa":
+        influence = nb.LissaInfluence(*common, maxiter=settings["steps"])
+    elif method == "harmonic":
+        influence = nb.InverseHarmonicMeanInfluence(*common, second_order_mode="empirical_fisher")
+    elif method == "ekfac":
+        influence = nb.EkfacInfluence(*common)
+    return influence.fit(loader)
 
 
 def influences(problem, fitted, loader, test_loader):
-    return fitted.influences(problem.x_test, problem.y_test, problem.x, problem.y)
+    return fitted.influences(problem.x_test, problem.y_test, problem.x, problem.y, mode=problem.mode)
 
 
 def to_reference(problem, scores):
