@@ -100,7 +100,7 @@ def _add_generic(curvature, x, y, V, total):
             total[:, columns] += curvature.product(f, f.theta, x[rows], y[rows], V[:, columns])
 
 # %% ../nbs/05_curvature.ipynb #a1c04e72
-COLUMNS, TANGENT_ELEMENTS = 32, 2**21  # directions at a time; numbers in their tangents, few enough to stay near the processor
+COLUMNS, TANGENT_ELEMENTS = 8, 2**22  # directions at a time; numbers in their tangents, few enough to stay near the processor
 
 def _chain_passes(curvature, x, y, samples):
     "A batch on its way through the chain, so many samples at a time"
