@@ -100,19 +100,23 @@ def _add_generic(curvature, x, y, V, total):
             total[:, columns] += curvature.product(f, f.theta, x[rows], y[rows], V[:, columns])
 
 # %% ../nbs/05_curvature.ipynb #a1c04e72
-COLUMNS, TANGENT_ELEMENTS = 8, 2**22  # directions at a time; numbers in their tangents, few enough to stay near the processor
+COLUMNS, TANGENT_ELEMENTS = 8, 2**22  # directions at a time; numbers in the tangents of so many, few enough to stay near the processor
 
 def _chain_passes(curvature, x, y, samples):
     "A batch on its way through the chain, so many samples at a time"
     for rows in chunks(len(x), 1, max(1, samples)):
         yield chain_pass(curvature.f, curvature.modules, x[rows], y[rows], curvature.gauss_newton)
 
-def _chain_elements(curvature):
-    "Numbers that one sample leaves along the chain, and whether all its linear layers have one position"
-    x, y = next(_pairs(curvature.data, curvature.f.theta.device))
-    steps, outputs, _ = chain_pass(curvature.f, curvature.modules, x[:1], y[:1], gauss_newton=True)
-    plain = all(step.a.ndim == 2 for step in steps if isinstance(step, LinearStep))
-    return sum(step.a.numel() for step in steps) + outputs.numel(), plain
+def _look_for_chain(curvature, mode):
+    "Is the model a chain, how many numbers does a sample leave along it, and do all its linear layers have one position?"
+    f, curvature.gauss_newton, curvature.kept = curvature.f, mode == "gauss_newton", {}
+    curvature.modules = None if mode == "empirical_fisher" else chain_modules(f)
+    curvature.elements, curvature.plain = 0, curvature.modules is not None
+    if curvature.modules is None: return
+    x, y = next(_pairs(curvature.data, f.theta.device))
+    steps, outputs, _ = chain_pass(f, curvature.modules, x[:1], y[:1], gauss_newton=True)
+    curvature.elements = sum(step.a.numel() for step in steps) + outputs.numel()
+    curvature.plain = all(step.a.ndim == 2 for step in steps if isinstance(step, LinearStep))
 
 # %% ../nbs/05_curvature.ipynb #a1c04e73
 def _add_layered(curvature, x, y, V, total):
@@ -157,7 +161,14 @@ def _dense_is_cheaper(curvature, columns):
     p, all_p = curvature.shape[0], len(curvature.f.theta)
     product = 12 * curvature.num_samples * all_p
     forming = all_p * product / 3 if _dense_by_layers(curvature) else p * product
-    return forming + columns * 2 * p**2 < columns * product
+    return p**2 <= DENSE_ELEMENTS and forming + columns * 2 * p**2 < columns * product
+
+# %% ../nbs/05_curvature.ipynb #a1c04e78
+def _check_options(second_order_mode, hessian_regularization):
+    if second_order_mode not in CURVATURES:
+        raise ValueError(f"second_order_mode must be one of {list(CURVATURES)}, got {second_order_mode!r}")
+    if not hessian_regularization >= 0:
+        raise ValueError(f"hessian_regularization must be zero or positive, got {hessian_regularization}")
 
 # %% ../nbs/05_curvature.ipynb #fdd96a8f
 class Curvature:
@@ -173,16 +184,11 @@ class Curvature:
         second_order_mode: str = "hessian",  # "hessian", "gauss_newton" or "empirical_fisher"
         hessian_regularization: float = 0.0,  # λ, added to the diagonal
     ):
-        if second_order_mode not in CURVATURES:
-            raise ValueError(f"second_order_mode must be one of {list(CURVATURES)}, got {second_order_mode!r}")
-        if not hessian_regularization >= 0:
-            raise ValueError(f"hessian_regularization must be zero or positive, got {hessian_regularization}")
+        _check_options(second_order_mode, hessian_regularization)
         self.f, self.data, self.indices, self.dense = f, read_batches(f, data), None, None
         self.product, self.hessian_regularization = CURVATURES[second_order_mode], hessian_regularization
         self.num_samples = sum(len(x) for x, _ in self.data)
-        self.gauss_newton, self.kept = second_order_mode == "gauss_newton", {}
-        self.modules = None if second_order_mode == "empirical_fisher" else chain_modules(f)
-        self.elements, self.plain = (0, False) if self.modules is None else _chain_elements(self)
+        _look_for_chain(self, second_order_mode)
 
     @property
     def shape(self):  # (p, p)
@@ -209,8 +215,7 @@ class Curvature:
 
     def densified_for(self, total_columns):  # columns that all products to come will have together → self
         "Form the matrix now and use it from now on, if that takes fewer operations than the products and it is small."
-        if self.dense is None and self.shape[0] ** 2 <= DENSE_ELEMENTS and _dense_is_cheaper(self, total_columns):
-            self.dense = self.to_dense()
+        if self.dense is None and _dense_is_cheaper(self, total_columns): self.dense = self.to_dense()
         return self
 
     def to_dense(self) -> torch.Tensor:  # [p, p], exactly symmetric
