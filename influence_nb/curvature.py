@@ -220,6 +220,6 @@ class Curvature:
 
     def to_dense(self) -> torch.Tensor:  # [p, p], exactly symmetric
         dense = _mean_dense(self)
-        dense = (dense + dense.T) / 2
+        dense = (dense + dense.T).div_(2)
         dense.diagonal().add_(self.hessian_regularization)
         return dense

@@ -323,22 +323,36 @@ def _extended(f, step, a, one):
     ones = torch.full_like(a[..., :1], one)
     return torch.cat([part for part, name in ((a, step.weight_name), (ones, step.bias_name)) if name in f.names], dim=-1)
 
-def _places(f, step):
-    "Where the step's trainable parameters are in θ, as rows of [W b], [out, in + 1] flattened"
-    ranges = dict(zip(f.names, torch.arange(len(f.theta), device=f.theta.device).split(f.sizes)))
-    names = [name for name in (step.weight_name, step.bias_name) if name in f.names]
-    return torch.cat([ranges[name].view(len(step.weight), -1) for name in names], dim=1).flatten()
+def _parts(f, step):
+    "The step's trainable parameters: where they are in θ, and which columns of `_extended` they belong to"
+    parts, column = [], 0
+    for name, width in ((step.weight_name, step.weight.shape[1]), (step.bias_name, 1)):
+        if name not in f.names: continue
+        i = f.names.index(name)
+        start = sum(f.sizes[:i])
+        parts.append((slice(start, start + f.sizes[i]), slice(column, column + width)))
+        column += width
+    return parts
 
-def _block(f, first, later, R, Rb):
-    "Σₙ of the second derivatives between two layers, from R δ and R b along the units of the first, [p₁, p₂]"
+def _add_block(f, H, first, later, block):
+    "Add second derivatives between two layers, [out, in, out', in'], to their places in H, on both sides of the diagonal"
+    for rows, i in _parts(f, first):
+        for columns, j in _parts(f, later):
+            part = block[:, i, :, j]
+            shape = part.shape
+            H[rows, columns].unflatten(1, shape[2:]).unflatten(0, shape[:2]).add_(part)
+            if first is not later: H[columns, rows].unflatten(1, shape[:2]).unflatten(0, shape[2:]).add_(part.permute(2, 3, 0, 1))
+
+# %% ../nbs/04_layers.ipynb #4afd9bfd
+def _pair_blocks(f, first, later, R, Ra):
+    "Yield the two terms of equation (8), summed over samples, [out, in, out', in']"
     a, b = _extended(f, first, first.a, 1), _extended(f, later, later.a, 1)
     pairs = (a[:, :, None] * b[:, None, :]).flatten(1)
-    block = (R.flatten(1).T @ pairs).view(*R.shape[1:], a.shape[1], -1).transpose(1, 2)
-    if Rb is not None and later.delta is not None:
-        pairs = (a[:, :, None] * later.delta[:, None, :]).flatten(1)
-        bent = pairs.T @ _extended(f, later, Rb, 0).flatten(1)
-        block = block + bent.view(a.shape[1], R.shape[2], R.shape[1], -1).permute(2, 0, 1, 3)
-    return block.reshape(R.shape[1] * a.shape[1], -1)
+    yield (R.flatten(1).T @ pairs).view(*R.shape[1:], a.shape[1], -1).transpose(1, 2)
+    if Ra is None or later.delta is None: return
+    pairs = (a[:, :, None] * later.delta[:, None, :]).flatten(1)
+    Rb = _extended(f, later, Ra, 0)
+    yield (pairs.T @ Rb.flatten(1)).view(a.shape[1], R.shape[2], *Rb.shape[1:]).permute(2, 0, 1, 3)
 
 # %% ../nbs/04_layers.ipynb #0fc102cf
 def chain_hessian(
@@ -357,7 +371,5 @@ def chain_hessian(
             tangents = [None, *push_forward(rest[1:], units, {})]
             for step, R, Ra in pull_back(f, passed, rest, tangents, {}):
                 if step not in trained: continue
-                rows, columns, block = _places(f, first)[:, None], _places(f, step), _block(f, first, step, R, Ra)
-                H[rows, columns] += block
-                if step is not first: H[columns[:, None], rows[:, 0]] += block.T
+                for block in _pair_blocks(f, first, step, R, Ra): _add_block(f, H, first, step, block)
     return H
