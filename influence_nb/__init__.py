@@ -15,3 +15,4 @@ from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradien
 from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
+from .experiments import Cost, made_with, measure_cost, stored
