@@ -17,3 +17,4 @@ from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
 from .perturbation import Attack, attack_training_set, training_input_gradients
+from .experiments import Cost, made_with, measure_cost, stored
