@@ -24,11 +24,11 @@ from .training import ConvergenceWarning, TorchLogisticRegression, TorchMLP, fit
 class InfluenceCase(NamedTuple):
     "A small trained model and its data."
     name: str  # what the model is
-    model: nn.Module  # trained to the optimum with the penalty `damping`
+    model: nn.Module  # trained to an optimum
     loss: object  # loss(model(x), y), a mean over the batch
     train: tuple  # training inputs and targets
     test: tuple  # test inputs and targets
-    damping: float  # λ
+    damping: float  # λ for the influences, twice that of the training
 
 # %% ../nbs/94_shared_checks.ipynb #4ad257fa
 def _untrained_cases():
@@ -50,15 +50,15 @@ def _untrained_cases():
 # %% ../nbs/94_shared_checks.ipynb #fdefbaf5
 @functools.lru_cache
 def _trained_cases(damping, n=40):
-    "Train once; forty points to train on, the others to test"
+    "Train once, with half of λ, so that no case is near-singular; forty points to train on, the others to test"
     with torch.random.fork_rng(devices=[]): raw = _untrained_cases()
-    for name, model, loss, x, y in raw: fit_to_optimum(model, loss, x[:n], y[:n], damping)
+    for name, model, loss, x, y in raw: fit_to_optimum(model, loss, x[:n], y[:n], damping / 2)
     return [InfluenceCase(name, model, loss, (x[:n], y[:n]), (x[n:], y[n:]), damping) for name, model, loss, x, y in raw]
 
 # %% ../nbs/94_shared_checks.ipynb #feaeb662
 def influence_cases(
     dtype=torch.float64,  # of parameters, inputs and real targets
-    damping: float = 0.05,  # λ
+    damping: float = 0.1,  # λ
 ) -> list:  # one `InfluenceCase` for each kind of model
     "Fresh copies of the four cases, always the same ones. The global random state is left alone."
     def convert(t): return t.to(dtype) if t.is_floating_point() else t
