@@ -209,7 +209,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'influence_nb.lissa.LissaInverse.to': ('lissa.html#lissainverse.to', 'influence_nb/lissa.py'),
                                     'influence_nb.lissa.NeumannResult': ('lissa.html#neumannresult', 'influence_nb/lissa.py'),
                                     'influence_nb.lissa._choose_scale': ('lissa.html#_choose_scale', 'influence_nb/lissa.py'),
-                                    'influence_nb.lissa._formed_if_cheaper': ('lissa.html#_formed_if_cheaper', 'influence_nb/lissa.py'),
                                     'influence_nb.lissa._judge': ('lissa.html#_judge', 'influence_nb/lissa.py'),
                                     'influence_nb.lissa._on_samples': ('lissa.html#_on_samples', 'influence_nb/lissa.py'),
                                     'influence_nb.lissa._refuse_growth': ('lissa.html#_refuse_growth', 'influence_nb/lissa.py'),

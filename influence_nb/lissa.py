@@ -12,7 +12,6 @@ import warnings
 from typing import NamedTuple
 import torch
 from .cg import _scaled_columns
-from .gradients import CHUNK_ELEMENTS
 from .influence import Influence
 from .training import ConvergenceWarning
 
@@ -37,12 +36,14 @@ def largest_eigenvalue(
 class DivergenceError(ValueError):
     "The Neumann series does not converge; the message says whether the scale or the matrix is the reason."
 
-# %% ../nbs/09_lissa.ipynb #0c909d4e
-def _refuse_growth(A, r, new, X, scale):
+# %% ../nbs/09_lissa.ipynb #b28e02ea
+def _refuse_growth(A, r, new, before, after, x, scale):
     "Raise if a residual got longer by more than rounding can explain; a few more products on it tell why"
-    grows = (new.norm(dim=0) > r.norm(dim=0)) & (new.norm(dim=0) > 100 * torch.finfo(r.dtype).eps * scale * X.norm(dim=0))
-    if new.isfinite().all() and not grows.any(): return
-    j = grows.nonzero()[0, 0] if grows.any() else 0
+    grows = ~(after <= before)
+    if not grows.any(): return
+    grows &= ~(after <= 100 * torch.finfo(r.dtype).eps * scale * x.norm(dim=0))
+    if not grows.any(): return
+    j = grows.nonzero()[0, 0]
     before, after = r[:, j:j + 1], new[:, j:j + 1]
     for _ in range(20):
         if not after.isfinite().all(): break
@@ -76,27 +77,31 @@ def neumann_series(
     Raises `DivergenceError` at the first residual that grows, and `ValueError` if B is not finite.
     """
     unit, size = _scaled_columns(B)
-    X, R = torch.zeros_like(unit), unit.clone()
-    history, estimates = [R.norm(dim=0)], torch.full_like(R[0], torch.inf)
-    estimates[history[0] == 0] = 0
-    active = estimates > rtol
-    while active.any() and len(history) <= maxiter:
-        i = active.nonzero()[:, 0]
-        r = R[:, i]
-        X[:, i] += r / scale
-        R[:, i] = new = unit[:, i] - A @ X[:, i]
-        _refuse_growth(A, r, new, X[:, i], scale)
-        history.append(R.norm(dim=0))
-        mu = scale * (r * (r - new)).sum(0) / (r * r).sum(0)
-        estimates[i] = history[-1][i] / (mu * X[:, i].norm(dim=0)).clamp(min=torch.finfo(B.dtype).tiny)
-        active = (estimates > rtol) | (history[-1] > rtol * history[0])
-    return NeumannResult(X * size, torch.stack(history) * size, estimates, ~active)
+    X, history = torch.zeros_like(unit), [unit.norm(dim=0)]
+    estimates = torch.where(history[0] > 0, torch.inf, 0).to(B.dtype)
+    i = estimates.nonzero()[:, 0]  # the columns that are not finished
+    x, r, b = X[:, i], unit[:, i], unit[:, i]
+    while len(i) and len(history) <= maxiter:
+        x = x + r / scale
+        new = b - A @ x
+        norm = new.norm(dim=0)
+        _refuse_growth(A, r, new, history[-1][i], norm, x, scale)
+        mu = scale * (r * (r - new)).sum(0) / history[-1][i] ** 2
+        history.append(history[-1].index_copy(0, i, norm))
+        estimates[i] = norm / (mu * x.norm(dim=0)).clamp(min=torch.finfo(B.dtype).tiny)
+        r, going = new, (estimates[i] > rtol) | (norm > rtol * history[0][i])
+        if not going.all():
+            X[:, i] = x
+            i, x, r, b = i[going], x[:, going], r[:, going], b[:, going]
+    X[:, i] = x
+    converged = torch.ones_like(estimates, dtype=torch.bool).index_fill(0, i, False)
+    return NeumannResult(X * size, torch.stack(history) * size, estimates, converged)
 
 # %% ../nbs/09_lissa.ipynb #a7933662
 def _on_samples(curvature, rows):
     "The same mean curvature plus λI, over some of the samples"
     part, (x, y) = copy.copy(curvature), curvature.data[0]
-    part.data, part.num_samples, part.dense = [(x[rows], y[rows])], len(rows), None
+    part.data, part.num_samples, part.dense, part.kept = [(x[rows], y[rows])], len(rows), None, {}
     return part
 
 # %% ../nbs/09_lissa.ipynb #724b5dcf
@@ -152,7 +157,7 @@ class LissaInverse:
         B: torch.Tensor,  # right-hand sides, [p, k]
     ) -> torch.Tensor:  # H⁻¹B, [p, k]
         "Raises `DivergenceError`; warns `ConvergenceWarning` with the residual reached."
-        A = _formed_if_cheaper(self.curvature, self.maxiter * B.shape[1])
+        A = self.curvature.densified_for(self.maxiter * B.shape[1])
         if self.batches["batch_size"] is None: self.result = neumann_series(A, B, scale=self.scale, rtol=self.rtol, maxiter=self.maxiter)
         else: self.result = _judge(A, B, stochastic_series(self.curvature, B, scale=self.scale, steps=self.maxiter, **self.batches), self.rtol)
         _warn_unless_converged(self.result, self.rtol)
@@ -169,14 +174,6 @@ def _choose_scale(curvature, batch_size, seed):
         parts += [_on_samples(curvature, torch.randint(curvature.num_samples, (batch_size,), generator=generator).to(theta.device)) for _ in range(5)]
     largest = 1.1 * max(largest_eigenvalue(part, like=theta) for part in parts)
     return largest if largest > 0 else 1.0  # a matrix of zeros: any scale shows that it has no inverse
-
-# %% ../nbs/09_lissa.ipynb #e3fb0ccb
-def _formed_if_cheaper(curvature, products):
-    "The dense matrix where it fits into a chunk and has fewer columns than the products to come"
-    p = curvature.shape[0]
-    if products <= p or p * p > CHUNK_ELEMENTS: return curvature
-    if curvature.dense is None: curvature.dense = curvature.to_dense()
-    return curvature.dense
 
 # %% ../nbs/09_lissa.ipynb #25bb1b09
 def _judge(A, B, X, rtol):
