@@ -71,6 +71,7 @@ def neumann_series(
     scale: float,  # s; convergence needs s > λmax/2
     rtol: float = 1e-3,  # relative residual and estimated relative error to reach
     maxiter: int = 1000,  # largest number of steps
+    smallest: float = 0.0,  # what no eigenvalue is below, if that is known: it makes the error estimate a bound
 ) -> NeumannResult:  # solution, residual history, error estimates, convergence
     """Add up the Neumann series for A⁻¹B, every column until it obeys rule (7).
 
@@ -88,7 +89,7 @@ def neumann_series(
         _refuse_growth(A, r, new, history[-1][i], norm, x, scale)
         mu = scale * (r * (r - new)).sum(0) / history[-1][i] ** 2
         history.append(history[-1].index_copy(0, i, norm))
-        estimates[i] = norm / (mu * x.norm(dim=0)).clamp(min=torch.finfo(B.dtype).tiny)
+        estimates[i] = norm / ((smallest or mu) * x.norm(dim=0)).clamp(min=torch.finfo(B.dtype).tiny)
         r, going = new, (estimates[i] > rtol) | (norm > rtol * history[0][i])
         if not going.all():
             X[:, i] = x
@@ -149,7 +150,10 @@ class LissaInverse:
             raise ValueError("batch_size needs training data that fit in memory: leave it out to stream the loader")
         self.maxiter, self.rtol, self.batches = maxiter, rtol, dict(batch_size=batch_size, repeats=repeats, seed=seed)
         self.scale = scale or _choose_scale(curvature, batch_size, seed)
-        self.curvature = curvature.block(curvature.indices, curvature.hessian_regularization + dampen * self.scale)
+        smallest = curvature.hessian_regularization + dampen * self.scale
+        self.curvature = curvature.block(curvature.indices, smallest)
+        within_reach = smallest * rtol > 100 * torch.finfo(curvature.f.theta.dtype).eps * self.scale
+        self.smallest = smallest if within_reach else 0.0  # a bound below what rounding allows to reach is no use
         self.result = None
 
     def __call__(
@@ -158,7 +162,7 @@ class LissaInverse:
     ) -> torch.Tensor:  # H⁻¹B, [p, k]
         "Raises `DivergenceError`; warns `ConvergenceWarning` with the residual reached."
         A = self.curvature.densified_for(self.maxiter * B.shape[1])
-        if self.batches["batch_size"] is None: self.result = neumann_series(A, B, scale=self.scale, rtol=self.rtol, maxiter=self.maxiter)
+        if self.batches["batch_size"] is None: self.result = neumann_series(A, B, scale=self.scale, rtol=self.rtol, maxiter=self.maxiter, smallest=self.smallest)
         else: self.result = _judge(A, B, stochastic_series(self.curvature, B, scale=self.scale, steps=self.maxiter, **self.batches), self.rtol)
         _warn_unless_converged(self.result, self.rtol)
         return self.result.solution
