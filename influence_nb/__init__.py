@@ -13,6 +13,9 @@ from .influence import DirectInfluence, Influence, NotFittedError, SingularHessi
 from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters, losses_at,
                          newton_step_parameters)
 from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient
+from .lissa import DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series, stochastic_series
+from .harmonic import InverseHarmonicMeanInfluence
+from .shared_checks import check_influence_class, influence_cases, influence_report
 from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
