@@ -7,6 +7,7 @@ from .data import (bayes_error, bayes_flip_probability, bayes_posterior, decisio
 from .training import (ConvergenceWarning, Losses, LossOfParameters, Optimum, TorchLogisticRegression, TorchMLP,
                        fit_to_optimum, fit_torch_model, plot_confusion_matrix, plot_losses)
 from .gradients import mixed_gradients, per_sample_gradients
+from .layers import LayerPass, flat_gradients, layer_pass, layer_products, linear_layers, output_gradients
 from .curvature import Curvature
 from .influence import DirectInfluence, Influence, NotFittedError, SingularHessianError, plot_influences
 from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters, losses_at,
