@@ -16,6 +16,7 @@ from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradien
 from .lissa import DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series, stochastic_series
 from .harmonic import InverseHarmonicMeanInfluence
 from .shared_checks import check_influence_class, influence_cases, influence_report
+from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence
 from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)

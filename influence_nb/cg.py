@@ -45,7 +45,7 @@ def conjugate_gradient(
 
     A finished column is left alone. A column that meets negative curvature stops there and is not converged.
     Where rounding let the recurrence stray from the true residual, it starts anew from the true one, as long as
-    that helps. Raises `ValueError` if B is not finite.
+    that helps. Raises `ValueError` if B is not finite, or if the preconditioner is seen not to be positive definite.
     """
     unit, size = _scaled_columns(B)
     rtol = (1e-10 if B.dtype == torch.float64 else 1e-5) if rtol is None else rtol
@@ -59,6 +59,8 @@ def conjugate_gradient(
         i = active.nonzero()[:, 0]
         Z = R[:, i] if preconditioner is None else preconditioner(R[:, i])
         new_rho = (R[:, i] * Z).sum(0)
+        if preconditioner is not None and not (new_rho > 0).all(): raise ValueError(
+            f"preconditioner must be positive definite, but rᵀM⁻¹r = {new_rho.min().item():.3e} for a residual r")
         P[:, i] = p = Z + new_rho / rho[i] * P[:, i]
         Ap = A @ p
         pAp, rho[i] = (p * Ap).sum(0), new_rho
@@ -86,16 +88,19 @@ class CgInverse:
     def __init__(
         self,
         curvature,  # symmetric positive definite, [p, p], with `@`
-        **options,  # passed to `conjugate_gradient`
+        *,
+        preconditioner=None,  # takes the curvature and returns a function [p, any] → [p, any], as any inverse class does
+        **options,  # the others of `conjugate_gradient`
     ):
         self.curvature, self.options, self.result = curvature, options, None
+        self.preconditioner = None if preconditioner is None else preconditioner(curvature)
 
     def __call__(
         self,
         B: torch.Tensor,  # right-hand sides, [p, k]
     ) -> torch.Tensor:  # H⁻¹B, [p, k]
         "Raises `NegativeCurvatureError`; warns `ConvergenceWarning` with the residual reached."
-        self.result = result = conjugate_gradient(self.curvature, B, **self.options)
+        self.result = result = conjugate_gradient(self.curvature, B, preconditioner=self.preconditioner, **self.options)
         if result.smallest_curvature <= 0: raise NegativeCurvatureError(
             "the matrix is not positive definite: conjugate gradient met a curvature of "
             f"{result.smallest_curvature:.3e}. Give a hessian_regularization well above "
@@ -108,7 +113,9 @@ class CgInverse:
                           "Raise maxiter, hessian_regularization or rtol", ConvergenceWarning, stacklevel=2)
         return result.solution
 
-    def to(self, device): self.curvature.to(device)  # move the matrix
+    def to(self, device):  # move the matrix and, where it can be moved, the preconditioner
+        self.curvature.to(device)
+        if hasattr(self.preconditioner, "to"): self.preconditioner.to(device)
 
 # %% ../nbs/08_cg.ipynb #484d5352
 class CgInfluence(Influence):
@@ -122,10 +129,11 @@ class CgInfluence(Influence):
         rtol: float | None = None,  # relative residual to reach; 1e-10 in float64, 1e-5 in float32 by default
         atol: float = 0.0,  # absolute residual to reach
         maxiter: int | None = None,  # largest number of iterations; 10 p, and at least 50, by default
+        preconditioner=None,  # takes a block's curvature and returns a function [p, any] → [p, any], as any inverse class does
         **structure,  # second_order_mode and block_structure, as in `Influence`
     ):
         super().__init__(model, loss, hessian_regularization, **structure)
-        self.options = dict(rtol=rtol, atol=atol, maxiter=maxiter)
+        self.options = dict(rtol=rtol, atol=atol, maxiter=maxiter, preconditioner=preconditioner)
 
     def inverse(self, curvature):  # what `.fit` calls for each block
         return CgInverse(curvature, **self.options)
