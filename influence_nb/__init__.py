@@ -15,3 +15,5 @@ from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradien
 from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
+from .review import (Evidence, Review, ReviewFileError, Suspects, data_fingerprint, decision_table, find_mislabeled,
+                     next_undecided, plot_suspects, review_labels, strongest_influences)
