@@ -589,8 +589,8 @@ def _evidence_html(show, position):
         figures = "".join(show.figure(j, f"label {html.escape(str(show.review.y[j]))}<br>{value:+.2g}") for j, value in chosen)
         return f'<div><div style="font-size:.85em">{title}</div><div style="display:flex;flex-wrap:wrap">{figures or "none"}</div></div>'
     e = show.evidence
-    return (row("Most helpful: these labels agree with the given one", e.helpful, e.helpful_values, 1)
-            + row("Most harmful: these labels contradict it", e.harmful, e.harmful_values, -1))
+    return (row("Most helpful: they lower the loss of this label", e.helpful, e.helpful_values, 1)
+            + row("Most harmful: they raise it", e.harmful, e.harmful_values, -1))
 
 def _card_html(show, position):
     "One suspect with all that is known about it"
@@ -806,7 +806,7 @@ _TOUR_JS = """
   let at = 0;
   const go = (to) => {
     at = Math.min(Math.max(to, 0), slides.length - 1);
-    slides.forEach((slide, k) => { slide.hidden = k !== at; });
+    slides.forEach((slide, k) => { slide.style.display = k === at ? 'flex' : 'none'; });
     back.disabled = at === 0; ahead.disabled = at === slides.length - 1;
     said.textContent = `${at + 1} of ${slides.length}`;
   };
