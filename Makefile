@@ -29,9 +29,10 @@ study: $(READY)  ## run the case study without a browser; leaves the executed no
 docs: $(READY)  ## execute every chapter and build the site into _docs/
 	$(BIN)/python tools/site.py
 
-test-browser: $(READY)  ## open every page of _docs/, and every widget in JupyterLab, in Chromium
+test-browser: $(READY)  ## open every page of _docs/, and every widget in JupyterLab, in Chromium; review labels there
 	@test -d _docs || $(MAKE) docs
 	$(BIN)/python tests/browser.py
+	$(BIN)/python tests/review.py
 
 bench: $(READY)  ## measure against the other libraries, in environments of their own
 	env -u OMP_NUM_THREADS $(BIN)/python benchmarks/run.py

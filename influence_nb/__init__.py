@@ -22,3 +22,5 @@ from .mislabeling import (area_under_curve, average_precision, detection_curve, 
                           plot_detection, predicted_repair_change, repair_labels)
 from .perturbation import Attack, attack_training_set, training_input_gradients
 from .experiments import Cost, made_with, measure_cost, stored
+from .review import (Evidence, Review, ReviewFileError, Suspects, data_fingerprint, decision_table, find_mislabeled,
+                     next_undecided, plot_suspects, review_labels, strongest_influences)

@@ -113,7 +113,7 @@ def jupyterlab():
             try: urllib.request.urlopen(f"{base}/api?token={token}", timeout=2); break
             except OSError: time.sleep(0.5)
         else: raise RuntimeError("JupyterLab did not start")
-        yield base, token
+        yield base, token, folder / "nbs"
     finally:
         process.terminate()
         process.wait(20)
@@ -157,7 +157,7 @@ def check_widgets(browser, chosen):
     names = [path.stem for path in sorted((ROOT / "nbs").glob("*.ipynb")) if "explore(" in path.read_text(encoding="utf-8")]
     names = [name for name in names if not chosen or name in chosen]
     if not names: return results
-    with jupyterlab() as (base, token):
+    with jupyterlab() as (base, token, _):
         for name in names:
             start = time.time()
             results[f"widget {name}"] = problems = widget_problems(browser, base, token, name)

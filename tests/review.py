@@ -1,0 +1,140 @@
+"""The review desk in a real browser: decide by key and by button, see it on the disk, undo, kill, reload, go on.
+
+Run by `make test-browser`. Works on a copy of the notebook, so that nothing of the project is written.
+"""
+import json
+import os
+import statistics
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from browser import CHROMIUM, DESK, QUIET, jupyterlab
+
+NOTEBOOK, SAVED, STEPS, LIMIT_MS, SEARCH = "95_review", "digits-review.json", 30, 100, 600
+SCROLL = "() => { const n = document.querySelector('.jp-WindowedPanel-outer'); if (n) n.scrollTop = (n.scrollTop + 700) % (n.scrollHeight + 1) }"
+# From the key to the new card, by the page's own clock
+STEP = """(key) => new Promise((done, failed) => {
+  const desk = document.querySelector('.review-desk'), start = performance.now();
+  const before = desk.querySelector('.review-card').dataset.position;
+  const watch = new MutationObserver(() => {
+    const card = desk.querySelector('.review-card');
+    if (card && card.dataset.position !== before) { watch.disconnect(); done(performance.now() - start); }
+  });
+  watch.observe(desk, { childList: true, subtree: true, attributes: true });
+  setTimeout(() => { watch.disconnect(); failed('no new suspect within 5 s'); }, 5000);
+  desk.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+})"""
+
+
+def open_desk(browser, base, token):
+    "The notebook run from top to bottom, scrolled to the desk"
+    page = browser.new_page(viewport=DESK)
+    page.goto(f"{base}/lab/tree/{NOTEBOOK}.ipynb?token={token}&reset", wait_until="load")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    page.wait_for_timeout(2_000)
+    select = page.locator(".jp-Dialog .jp-mod-accept")  # after a crash JupyterLab asks which kernel to start
+    if select.count(): select.click()
+    page.wait_for_function("() => /idle/i.test(document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status || '')", timeout=120_000)
+    page.click("text=Run >> nth=0")
+    page.click("li[data-command='runmenu:run-all']")
+    card = page.locator(".review-desk .review-card").first
+    for _ in range(SEARCH):
+        if card.count(): break
+        page.evaluate(SCROLL)
+        page.wait_for_timeout(500)
+    card.scroll_into_view_if_needed()
+    page.wait_for_selector(".review-desk[role=group]", timeout=30_000)  # the key listener is connected
+    # wait until the cells below have run, so that a step is not measured behind them
+    page.wait_for_function("() => /idle/i.test(document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status || '')", timeout=300_000)
+    page.wait_for_timeout(3_000)
+    return page, card
+
+
+def wait_for(condition, what, seconds=10):
+    for _ in range(int(seconds * 20)):
+        if condition(): return
+        time.sleep(0.05)
+    raise AssertionError(what)
+
+
+def log(folder):
+    path = folder / SAVED
+    return json.loads(path.read_text())["log"] if path.exists() else []
+
+
+def place(card): return int(card.get_attribute("data-position"))
+
+
+def click(page, words): page.locator(".review-desk button", has_text=words).first.click()
+
+
+def decide(page, card, folder):
+    "By key, by button, from the grid; each decision is on the disk, and undo takes it off"
+    assert place(card) == 0 and not log(folder)
+    page.locator(".review-desk .review-card").click()
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    page.keyboard.press("r")
+    wait_for(lambda: place(card) == 1, "R did not go on to the next suspect")
+    assert log(folder)[0][1] == "relabel", log(folder)
+    click(page, "Keep (K)")
+    wait_for(lambda: place(card) == 2, "the button did not go on to the next suspect")
+    page.keyboard.press("u")  # the focus is on a button now
+    wait_for(lambda: place(card) == 3, "U did not work while a button has the focus")
+    assert [entry[1] for entry in log(folder)] == ["relabel", "keep", "unsure"], log(folder)
+    page.keyboard.press("z")
+    wait_for(lambda: place(card) == 2, "Z did not go back")
+    assert [entry[1] for entry in log(folder)] == ["relabel", "keep"], log(folder)
+    assert "2 decisions saved" in page.locator(".review-desk [role=status]").inner_text()
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells, "a key reached the notebook"
+    page.keyboard.press("g")
+    wait_for(lambda: page.locator(".review-desk [data-go]").count() == 24, "G showed no grid")
+    page.locator(".review-desk [data-go='5']").click()
+    wait_for(lambda: place(card) == 5, "the grid does not answer a click")
+    page.keyboard.press("g")
+    page.keyboard.press("ArrowLeft")
+    wait_for(lambda: place(card) == 4, "the arrow did not go back")
+    names = page.evaluate("() => [...document.querySelectorAll('.review-desk button')].map(b => (b.textContent || b.title).trim())")
+    assert all(names) and len(names) >= 8, f"buttons without a name: {names}"
+    assert page.evaluate("() => [...document.querySelectorAll('.review-desk img')].every(i => i.alt)"), "a picture without description"
+
+
+def measure(page):
+    "Milliseconds from key to new card"
+    times = [page.evaluate(STEP, "u") for _ in range(STEPS)]
+    print(f"a step: median {statistics.median(times):.0f} ms, slowest {max(times):.0f} ms of {STEPS}", flush=True)
+    if os.getloadavg()[0] > os.cpu_count(): return print(f"not judged: the machine is busy (load {os.getloadavg()[0]:.0f})", flush=True)
+    assert statistics.median(times) < LIMIT_MS, f"a step takes {statistics.median(times):.0f} ms"
+
+
+def kill_kernels(base, token):
+    "What a crash does: the process is gone, nothing is tidied up"
+    for kernel in json.load(urllib.request.urlopen(f"{base}/api/kernels?token={token}")):
+        urllib.request.urlopen(urllib.request.Request(f"{base}/api/kernels/{kernel['id']}?token={token}", method="DELETE"))
+
+
+def main():
+    if CHROMIUM is None: sys.exit("Chromium is missing: install it (Debian: apt install chromium), or name it in CHROMIUM")
+    with sync_playwright() as playwright, jupyterlab() as (base, token, folder):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        (folder / SAVED).unlink(missing_ok=True)
+        page, card = open_desk(browser, base, token)
+        decide(page, card, folder)
+        measure(page)
+        before = log(folder)
+        page.close()
+        kill_kernels(base, token)
+        page, card = open_desk(browser, base, token)
+        assert log(folder) == before and str(len(before)) + " decisions saved" in page.locator(".review-desk [role=status]").inner_text()
+        decided = {entry[0] for entry in before}
+        assert place(card) not in range(2) and f"{len(decided)} of 200 decided" in page.locator(".review-desk").inner_text()
+        if "--picture" in sys.argv: page.screenshot(path=sys.argv[sys.argv.index("--picture") + 1])
+        browser.close()
+    print("the review desk: ok")
+
+
+if __name__ == "__main__": main()
