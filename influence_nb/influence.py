@@ -106,6 +106,9 @@ class FittedInverse:
     def inverse(self, curvature):  # a subclass returns a function from right-hand sides [p, k] to solutions [p, k]
         raise NotImplementedError("use a subclass that names its inverse, such as DirectInfluence")
 
+    def inverses_of(self, whole, blocks, damping):  # {block name: its inverse}; to override where one pass serves all blocks
+        return {block: self.inverse(whole.block(i, damping[block])) for block, i in blocks.items()}
+
     def fit(
         self,
         train_loader,  # loader of (x, y) batches: the data that the model was trained on
@@ -115,7 +118,7 @@ class FittedInverse:
         blocks = parameter_blocks(f, self.block_structure)
         damping = block_regularizations(self.hessian_regularization, blocks)
         whole = Curvature(f, train_loader, self.second_order_mode)
-        self.inverses = {block: self.inverse(whole.block(i, damping[block])) for block, i in blocks.items()}
+        self.inverses = self.inverses_of(whole, blocks, damping)
         self.f, self.blocks = f, blocks
         return self
 
