@@ -13,6 +13,7 @@ from .influence import DirectInfluence, Influence, NotFittedError, SingularHessi
 from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters, losses_at,
                          newton_step_parameters)
 from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient
+from .ekfac import EkfacInfluence, EkfacInverse
 from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
