@@ -135,9 +135,9 @@ def _sum_of_squares(a, delta):
 def rotated_diagonals(
     curvature: Curvature,  # the loss and its data; the matrix itself is not used
     bases: dict,  # layer name → (U_S [out, out], U_A [in, in])
-    second_order_mode: str = "gauss_newton",  # the three of `kronecker_factors`
-    fisher: str = "exact",
-    random_state: int = 0,
+    second_order_mode: str = "gauss_newton",  # or "empirical_fisher"
+    fisher: str = "exact",  # or "sampled", as in `kronecker_factors`
+    random_state: int = 0,  # seed of the samples
 ) -> dict:  # layer name → the diagonal of the layer's true block in the rotated basis, [out, in]
     "Mean squares of rotated gradients (George et al. 2018): the best Λ for the given basis (equation 8)."
     total = {layer: 0 for layer in bases}
