@@ -95,6 +95,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'influence_nb.ekfac._cotangents': ('ekfac.html#_cotangents', 'influence_nb/ekfac.py'),
                                     'influence_nb.ekfac._gradients': ('ekfac.html#_gradients', 'influence_nb/ekfac.py'),
                                     'influence_nb.ekfac._own_scores': ('ekfac.html#_own_scores', 'influence_nb/ekfac.py'),
+                                    'influence_nb.ekfac._own_shares': ('ekfac.html#_own_shares', 'influence_nb/ekfac.py'),
                                     'influence_nb.ekfac._pair_elements': ('ekfac.html#_pair_elements', 'influence_nb/ekfac.py'),
                                     'influence_nb.ekfac._pulled_columns': ('ekfac.html#_pulled_columns', 'influence_nb/ekfac.py'),
                                     'influence_nb.ekfac._rotated_pairs': ('ekfac.html#_rotated_pairs', 'influence_nb/ekfac.py'),

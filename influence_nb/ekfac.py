@@ -268,6 +268,12 @@ def _shares(influence, x_test, y_test, x, y):
             for block, inverse in influence.inverses.items():
                 yield block, t, n, kronecker_scores(inverse, test[block], train[block])
 
+def _own_shares(influence, x, y):
+    "Yield the self-influences, a bounded number of points at a time"
+    for n in chunks(len(x), _pair_elements(influence.f, x)):
+        pairs = _rotated_pairs(influence, x[n], y[n], n.start)
+        yield sum(_own_scores(inverse.D, *pairs[block]) for block, inverse in influence.inverses.items())
+
 # %% ../nbs/11_ekfac.ipynb #50acf49b
 class KroneckerInfluence(Influence):
     "The questions of `Influence`, answered from pairs (a, δ): for inverses that are a `KroneckerInverse` for each layer."
@@ -307,12 +313,7 @@ class KroneckerInfluence(Influence):
         y,  # targets, [N, …]
     ) -> torch.Tensor:  # I(zᵢ, zᵢ), [N]
         "The influence of each point on its own loss, in O(N) memory."
-        x, y = check_samples(_fitted(self), x, y)
-        parts = []
-        for n in chunks(len(x), _pair_elements(self.f, x)):
-            pairs = _rotated_pairs(self, x[n], y[n], n.start)
-            parts.append(sum(_own_scores(inverse.D, *pairs[block]) for block, inverse in self.inverses.items()))
-        return torch.cat(parts)
+        return torch.cat(list(_own_shares(self, *check_samples(_fitted(self), x, y))))
 
 # %% ../nbs/11_ekfac.ipynb #e8b68ef0
 class EkfacInfluence(KroneckerInfluence):
