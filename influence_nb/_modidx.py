@@ -205,6 +205,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'influence_nb.layers._add_block': ('layers.html#_add_block', 'influence_nb/layers.py'),
                                      'influence_nb.layers._along': ('layers.html#_along', 'influence_nb/layers.py'),
                                      'influence_nb.layers._as_image': ('layers.html#_as_image', 'influence_nb/layers.py'),
+                                     'influence_nb.layers._directions': ('layers.html#_directions', 'influence_nb/layers.py'),
                                      'influence_nb.layers._extended': ('layers.html#_extended', 'influence_nb/layers.py'),
                                      'influence_nb.layers._is_linear': ('layers.html#_is_linear', 'influence_nb/layers.py'),
                                      'influence_nb.layers._on_copy': ('layers.html#_on_copy', 'influence_nb/layers.py'),

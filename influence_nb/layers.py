@@ -68,7 +68,8 @@ def _watch(name, n, inputs, perturbations):
     def hook(module, args, kwargs, output):
         x = (*args, *kwargs.values())[0]
         if name in inputs: raise ValueError(f"layer {name!r} is called twice, so its gradient is not one pair")
-        if len(x) != n or x.ndim < 2: raise ValueError(f"the input of layer {name!r} has shape {tuple(x.shape)}: it must begin with the {n} samples")
+        if len(x) != n or x.ndim < 2: raise ValueError(
+            f"the input of layer {name!r} has shape {tuple(x.shape)}: it must begin with the {n} samples")
         inputs[name] = input_rows(module, x.detach())
         perturbations[name] = torch.zeros_like(output, requires_grad=True)
         return output + perturbations[name]
@@ -297,6 +298,12 @@ def pull_back(
         if isinstance(step, LinearStep): yield step, R, Ra
         if step is not steps[0]: R = step.pull(R, Ra, directions)
 
+# %% ../nbs/04_layers.ipynb #9ebd68fa
+def _directions(f, V):
+    "The rows of each parameter in V [p, k] as changes of it: [k, out] for a bias, [k, out, in] for a weight"
+    parts = {name: part.T.contiguous().view(-1, *shape) for name, part, shape in zip(f.names, V.split(f.sizes), f.shapes)}
+    return {name: part.flatten(2) if part.ndim > 2 else part for name, part in parts.items()}
+
 # %% ../nbs/04_layers.ipynb #4ac21569
 def chain_product(
     f: LossOfParameters,  # the loss as a function of the parameters
@@ -304,8 +311,7 @@ def chain_product(
     V: torch.Tensor,  # [p, k]
 ) -> torch.Tensor:  # (Σ ∇²L(zᵢ, θ)) V over all batches, or that with Gauss–Newton matrices, [p, k]
     "Pearlmutter (1994), layer by layer: R δ aᵀ + δ R aᵀ, each one matrix product for all directions and samples."
-    pieces = dict(zip(f.names, zip(V.T.split(f.sizes, dim=1), f.shapes)))
-    directions = {name: v.contiguous().view(-1, *shape).flatten(2) if len(shape) > 1 else v.contiguous() for name, (v, shape) in pieces.items()}
+    directions = _directions(f, V)
     total = {name: torch.zeros_like(direction) for name, direction in directions.items()}
     for passed in passes:
         tangents = push_forward(passed.steps, None, directions)
@@ -363,7 +369,8 @@ def chain_hessian(
     H = f.theta.new_zeros(len(f.theta), len(f.theta))
     for passed in passes:
         linear = [step for step in passed.steps if isinstance(step, LinearStep)]
-        if any(step.a.ndim > 2 for step in linear): raise ValueError("a layer is applied at several positions: use products with the columns of the identity")
+        if any(step.a.ndim > 2 for step in linear):
+            raise ValueError("a layer is applied at several positions: use products with the columns of the identity")
         trained = [step for step in linear if not {step.weight_name, step.bias_name}.isdisjoint(f.names)]
         for first in trained:
             rest = passed.steps[passed.steps.index(first):]
