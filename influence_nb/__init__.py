@@ -15,6 +15,7 @@ from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parame
 from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient
 from .shared_checks import check_influence_class, influence_cases, influence_report
 from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence
+from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
 from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
