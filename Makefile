@@ -32,6 +32,7 @@ docs: $(READY)  ## execute every chapter and build the site into _docs/
 test-browser: $(READY)  ## open every page of _docs/, and every widget in JupyterLab, in Chromium
 	@test -d _docs || $(MAKE) docs
 	$(BIN)/python tests/browser.py
+	$(BIN)/python tests/explorer.py
 
 bench: $(READY)  ## measure against the other libraries, in environments of their own
 	env -u OMP_NUM_THREADS $(BIN)/python benchmarks/run.py

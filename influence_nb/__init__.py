@@ -15,3 +15,12 @@ from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradien
 from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
+from .explorer import NoOptimumError, influence_explorer, plot_explorer
+
+
+def __getattr__(name):
+    "The class of the widget needs anywidget, and is made when somebody asks for it."
+    if name == "InfluenceExplorer":
+        from .explorer import _widget_class
+        return _widget_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
