@@ -185,7 +185,7 @@ const TEMPLATE = id => `
     <div class="ifx-tap" role="radiogroup" aria-labelledby="${id}-tap">
       <span id="${id}-tap">Click or tap to</span>
       ${TAPS.map(([value, label, words], k) => `<label><input type="radio" name="${id}-tap" value="${value}"${k ? "" : " checked"} aria-label="${words}"><span>${label}</span></label>`).join("")}
-      <span>and drag to move.</span>
+      <span>Drag to move.</span>
     </div>
     <div class="ifx-plot">
       <canvas aria-hidden="true"></canvas>
@@ -210,17 +210,17 @@ const TEMPLATE = id => `
         <div class="ifx-bar"><span>actual</span><div class="ifx-track"><i></i></div><output></output></div>
       </div>
       <div class="ifx-ends"><span>falls</span><span>0</span><span>rises</span></div>
+      <p class="ifx-score"></p>
     </div>
     <div>
       <p class="ifx-title" id="${id}-list">Suspects <small>most harmful first, with I/n</small></p>
       <div class="ifx-list" role="listbox" tabindex="0" aria-labelledby="${id}-list"></div>
-      <p class="ifx-score"></p>
     </div>
   </div>
 </div>
 <div class="ifx-controls">
   <div class="ifx-sliders">
-    ${[["num_samples", "points n"], ["sigma", "standard deviation σ"], ["flip_rate", "flipped labels"], ["regularization", "penalty λ"]].map(([key, label]) =>
+    ${[["num_samples", "points n"], ["sigma", "spread σ"], ["flip_rate", "flipped labels"], ["regularization", "penalty λ"]].map(([key, label]) =>
       `<label><span>${label}</span><output></output><input type="range" data-key="${key}" aria-label="${label}"></label>`).join("")}
   </div>
   <div class="ifx-row"><button type="button" data-do="sample">New sample</button><button type="button" data-do="reset">Start again</button><a class="ifx-link" href="#">Link to this picture</a></div>
@@ -256,6 +256,7 @@ class Explorer {
       sliders: [...root.querySelectorAll(".ifx-sliders input")], live: find("[aria-live]"), link: find(".ifx-link"),
     };
     this.context = this.parts.canvas.getContext("2d");
+    root.dataset.theme = "light";
     this.listen();
     this.theme();
     this.resize();
@@ -302,6 +303,7 @@ class Explorer {
 
   theme() {
     const look = () => {
+      if (!this.root.isConnected) return;
       const name = isDark(this.root.parentElement || this.root) ? "dark" : "light";
       if (name === this.root.dataset.theme) return;
       this.root.dataset.theme = name;
@@ -419,7 +421,7 @@ class Explorer {
     else if (event.key === "Home") this.choose(this.along(-Infinity));
     else return;
     event.preventDefault();
-    event.stopPropagation();  // a notebook has plans of its own for these keys
+    event.stopPropagation();
   }
 
   listKey(event) {
@@ -454,8 +456,9 @@ class Explorer {
   // ------------------------------------------------ drawing
 
   resize() {
-    const width = this.parts.plot.clientWidth, height = Math.round(width < 430 ? width * 0.95 : Math.min(width * 0.74, 560));
+    const width = this.parts.plot.clientWidth, height = Math.round(width < 430 ? width * 0.95 : Math.min(width * (this.root.clientWidth < 720 ? 0.62 : 0.74), 560));
     const scale = globalThis.devicePixelRatio || 1, { canvas, plot } = this.parts;
+    this.theme();
     if (!width || (width === this.width && height === this.height && scale === this.pixels)) return;
     Object.assign(this, { width, height, pixels: scale });
     plot.style.height = `${height + 2}px`;
@@ -480,6 +483,7 @@ class Explorer {
   /** Recompute, redraw, tell. `said` is what the reader just did, in words; undefined says nothing. */
   update(said) {
     const start = performance.now(), analysis = this.state.solve();
+    if (!this.width) return;  // not in a page yet
     this.frame();
     this.draw(analysis);
     this.write(analysis);
@@ -626,7 +630,7 @@ class Explorer {
   writeList(analysis) {
     const { list, score } = this.parts, { state } = this;
     if (analysis.problem) { list.innerHTML = `<div role="option" aria-selected="false"><span></span><span>none</span></div>`; list.removeAttribute("aria-activedescendant"); score.textContent = ""; return; }
-    const length = Math.min(state.n, this.width < 430 ? 5 : 7), rank = analysis.order.indexOf(state.selected);
+    const length = Math.min(state.n, this.root.clientWidth < 720 ? 5 : 7), rank = analysis.order.indexOf(state.selected);
     const first = clamp(rank - length + 1, 0, Math.max(0, state.n - length)), middle = (STEPS - 1) / 2;
     list.innerHTML = Array.from(analysis.order.slice(first, first + length), (i, k) => {
       const p = state.points[i], value = analysis.influences[i], color = RAMPS[this.root.dataset.theme][Math.round(middle + middle * value / this.largest)];
@@ -635,7 +639,7 @@ class Explorer {
     }).join("");
     list.setAttribute("aria-activedescendant", `${this.id}-row-${state.selected}`);
     const flips = state.flipped, found = analysis.order.slice(0, flips).filter(i => state.points[i].label !== state.points[i].truth).length;
-    score.textContent = (flips ? `${found} of the first ${flips} are flips. ` : "No label is flipped. ")
+    score.textContent = (flips ? `Of the first ${flips} suspects, ${found} are flips. ` : "No label is flipped. ")
       + `Test loss ${digits(analysis.test.value)}, ${Math.round(100 * analysis.test.accuracy)}% right.`;
   }
 
@@ -698,6 +702,7 @@ export function render({ model, el }) {
 
   const explorer = new Explorer(root, { ...controls(), selected: model.get("selected") }, () => { waiting ??= setTimeout(push, explorer.drag?.moving ? 150 : 0); });
   explorer.parts.link.remove();
+  for (const part of root.querySelectorAll("[tabindex], input, button, summary")) part.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab has plans of its own for keys
 
   function push() {
     waiting = undefined;
