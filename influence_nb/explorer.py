@@ -301,7 +301,9 @@ class _Shown:
             plot_explorer(self)
             plt.show()
             display(Markdown("*The opening state. Run this chapter in JupyterLab (`make lab`) to flip, drag, add and remove points.*"))
-        else: display(self._repr_mimebundle_(), raw=True)
+        else:
+            bundle = self._repr_mimebundle_()  # a pair with metadata in some versions
+            display(bundle[0] if isinstance(bundle, tuple) else bundle, raw=True)
 
 # %% ../nbs/93_explorer.ipynb #831d6365
 @functools.cache
