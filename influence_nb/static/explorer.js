@@ -10,7 +10,8 @@ const OPENING = { num_samples: 80, sigma: 0.4, flip_rate: 0.06, regularization: 
 const PROBLEMS = {
   empty: "There is no point left. Add some, or draw a new sample.",
   "one class": "All points are of one class, so with λ = 0 there is no boundary to find: the weights run away. Raise λ, or flip a label.",
-  separable: "A straight line parts these classes without a mistake. With λ = 0 there is then no optimum: steeper is always better, and the weights run away. Raise λ, or flip a label.",
+  separable: "A straight line parts these classes without a mistake. With λ = 0 there is then no optimum: "
+    + "steeper is always better, and the weights run away. Raise λ, or flip a label.",
   flat: "With λ = 0 many boundaries are equally good here: the points lie on one line. Raise λ, or move a point.",
 };
 const ONE_CLASS = "All points are of one class. Only the penalty λ holds the model back, and its boundary may lie outside the picture.";
@@ -42,7 +43,8 @@ function digits(value, signed = false) {
 
 const nearest = (values, value) => values.reduce((best, v, k) => Math.abs(v - value) < Math.abs(values[best] - value) ? k : best, 0);
 const nearestLambda = value => value === 0 ? 0 : 1 + nearest(LAMBDAS.slice(1).map(Math.log10), Math.log10(value));
-const lambdaText = value => value === 0 ? "0" : value >= 1e-3 ? String(value) : minus(value.toExponential()).replace(/^1e−(\d)$/, (_, k) => `10${"⁰¹²³⁴⁵⁶⁷⁸⁹"[k]}`).replace(/^10(.)$/, "10⁻$1");
+const power = (_, k) => `10⁻${"⁰¹²³⁴⁵⁶⁷⁸⁹"[k]}`;
+const lambdaText = value => value === 0 || value >= 1e-3 ? String(value) : value.toExponential().replace(/^1e-(\d)$/, power);
 
 /** Is the page around the element dark? Its text color knows, whatever the site calls its themes. */
 function isDark(element) {
@@ -102,7 +104,7 @@ class State {
 
   /** A new point has the label of the nearer blob, which is also what counts as its true one. */
   add(x0, x1, label, truth = Number(x0 + x1 > MEANS[1][0])) {
-    this.points.push({ id: -1, x0: Math.round(x0 * 1000) / 1000, x1: Math.round(x1 * 1000) / 1000, truth, label: label ?? truth, moved: false });
+    this.points.push({ id: -1, truth, label: label ?? truth, x0: Math.round(x0 * 1000) / 1000, x1: Math.round(x1 * 1000) / 1000, moved: false });
     this.selected = this.n - 1;
     this.forget();
   }
@@ -147,8 +149,10 @@ class State {
   /** The reverse; what cannot be read is left out. */
   fromText(text) {
     const part = Object.fromEntries(text.split("&").map(piece => piece.split("=")));
-    const number = (key, low, high, otherwise) => key in part && Number.isFinite(Number(part[key])) ? clamp(Number(part[key]), low, high) : otherwise;
-    const list = key => (part[key] || "").split(",").filter(Boolean).map(item => item.split(":").map(Number)).filter(item => item.every(Number.isFinite));
+    const number = (key, low, high, otherwise) =>
+      key in part && Number.isFinite(Number(part[key])) ? clamp(Number(part[key]), low, high) : otherwise;
+    const list = key => (part[key] || "").split(",").filter(Boolean)
+      .map(item => item.split(":").map(Number)).filter(item => item.every(Number.isFinite));
     this.reset({
       num_samples: Math.round(number("n", 1, 2000, OPENING.num_samples)), sigma: number("s", 0.05, 2, OPENING.sigma),
       flip_rate: number("f", 0, 0.5, OPENING.flip_rate), regularization: number("l", 0, 100, OPENING.regularization),
@@ -159,7 +163,8 @@ class State {
     const gone = new Set(list("d").map(([id]) => id).filter(id => this.points[id]));
     this.points = this.points.filter(p => !gone.has(p.id));
     this.removed = gone;
-    for (const [x0, x1, label, truth] of list("a").slice(0, 500)) if (truth !== undefined) this.add(clamp(x0, -9, 9), clamp(x1, -9, 9), Number(label === 1), Number(truth === 1));
+    for (const [x0, x1, label, truth] of list("a").slice(0, 500))
+      if (truth !== undefined) this.add(clamp(x0, -9, 9), clamp(x1, -9, 9), Number(label === 1), Number(truth === 1));
     this.selected = Math.round(number("p", -1, this.n - 1, -1));
   }
 }
@@ -175,7 +180,8 @@ const ICONS = {
   dotted: `<path d="M-1 8H17" stroke="currentColor" stroke-width="2" stroke-dasharray="2 4"/>`,
 };
 const icon = (name, fill = "none", ringed = false) =>
-  `<svg width="18" height="16" viewBox="0 0 16 16" aria-hidden="true">${ICONS[name].replace("FILL", fill)}${ringed ? `<circle cx="8" cy="8" r="9" fill="none" stroke="currentColor" stroke-width="1.4"/>` : ""}</svg>`;
+  `<svg width="18" height="16" viewBox="0 0 16 16" aria-hidden="true">${ICONS[name].replace("FILL", fill)}`
+  + `${ringed ? `<circle cx="8" cy="8" r="9" fill="none" stroke="currentColor" stroke-width="1.4"/>` : ""}</svg>`;
 
 const TAPS = [["flip", "flip", "flip a label"], ["choose", "choose", "choose a point"], ["add", "add", "add a point"], ["remove", "remove", "remove a point"]];
 
@@ -251,8 +257,9 @@ class Explorer {
     root.influenceExplorer = this;
     const find = selector => root.querySelector(selector);
     this.parts = {
-      plot: find(".ifx-plot"), canvas: find("canvas"), layer: find(".ifx-layer"), here: find(".ifx-here"), note: find(".ifx-note"), scale: find(".ifx-scale"),
-      reading: find(".ifx-reading"), bars: [...root.querySelectorAll(".ifx-bar")], list: find(".ifx-list"), score: find(".ifx-score"),
+      plot: find(".ifx-plot"), canvas: find("canvas"), layer: find(".ifx-layer"), here: find(".ifx-here"), note: find(".ifx-note"),
+      scale: find(".ifx-scale"), reading: find(".ifx-reading"), bars: [...root.querySelectorAll(".ifx-bar")],
+      list: find(".ifx-list"), score: find(".ifx-score"),
       sliders: [...root.querySelectorAll(".ifx-sliders input")], live: find("[aria-live]"), link: find(".ifx-link"),
     };
     this.context = this.parts.canvas.getContext("2d");
@@ -296,7 +303,8 @@ class Explorer {
     const sizes = new ResizeObserver(() => this.resize());
     sizes.observe(this.parts.plot.parentElement);
     const themes = new MutationObserver(() => this.theme());
-    for (const element of [document.documentElement, document.body]) themes.observe(element, { attributes: true, attributeFilter: ["class", "style", "data-bs-theme", "data-jp-theme-light"] });
+    const watched = { attributes: true, attributeFilter: ["class", "style", "data-bs-theme", "data-jp-theme-light"] };
+    for (const element of [document.documentElement, document.body]) themes.observe(element, watched);
     this.on(matchMedia("(prefers-color-scheme: dark)"), "change", () => this.theme());
     this.undo.push(() => sizes.disconnect(), () => themes.disconnect());
   }
@@ -412,11 +420,16 @@ class Explorer {
   key(event) {
     const { state } = this, step = DIRECTIONS[event.key], at = state.points[state.selected];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (step && event.shiftKey && at) { this.shift(state.selected, at.x0 + 0.05 * step[0], at.x1 + 0.05 * step[1]); this.say("Moved the point."); }
-    else if (step) this.choose(this.neighbor(step));
+    if (step && event.shiftKey && at) {
+      this.shift(state.selected, at.x0 + 0.05 * step[0], at.x1 + 0.05 * step[1]);
+      this.update("Moved the point.");
+    } else if (step) this.choose(this.neighbor(step));
     else if (event.key === " ") this.flip();
     else if (event.key === "Delete" || event.key === "Backspace") this.remove();
-    else if (event.key === "a" || event.key === "A") { const p = this.pointer || { x0: (at?.x0 ?? 0.4) + 0.1, x1: (at?.x1 ?? 0.4) + 0.1 }; this.add(p.x0, p.x1); }
+    else if (event.key === "a" || event.key === "A") {
+      const place = this.pointer || { x0: (at?.x0 ?? 0.4) + 0.1, x1: (at?.x1 ?? 0.4) + 0.1 };
+      this.add(place.x0, place.x1);
+    }
     else if (event.key === "PageDown" || event.key === "PageUp") this.choose(this.along(event.key === "PageDown" ? 1 : -1));
     else if (event.key === "Home") this.choose(this.along(-Infinity));
     else return;
@@ -494,16 +507,15 @@ class Explorer {
 
   draw(analysis) {
     const { context: c, width, height, pixels, state } = this;
-    this.colors ??= Object.fromEntries(["ink", "soft", "rule", "mark", "accent"].map(name => [name, getComputedStyle(this.root).getPropertyValue(`--${name}`)]));
+    const variable = name => [name, getComputedStyle(this.root).getPropertyValue(`--${name}`)];
+    this.colors ??= Object.fromEntries(["soft", "rule", "mark", "accent"].map(variable));
     c.setTransform(pixels, 0, 0, pixels, 0, 0);
     c.clearRect(0, 0, width, height);
     this.drawPlane(c);
-    if (!analysis.problem) {
-      this.drawLine(c, [1, 1, -1], this.colors.soft, 1.5, [2, 4]);
-      if (this.state.left.theta) this.drawLine(c, this.state.left.theta, this.colors.mark, 2, [7, 5]);
-      this.drawLine(c, analysis.theta, this.colors.mark, 2.5, []);
-    }
+    const crowd = state.n > 300;  // a crowd would hide the lines
+    if (!crowd) this.drawLines(c, analysis);
     this.drawPoints(c, analysis);
+    if (crowd) this.drawLines(c, analysis);
     if (state.points[state.selected]) this.drawChosen(c, state.points[state.selected]);
   }
 
@@ -527,11 +539,19 @@ class Explorer {
     }
   }
 
+  drawLines(c, analysis) {
+    if (analysis.problem) return;
+    this.drawLine(c, [1, 1, -1], this.colors.soft, 1.5, [2, 4]);
+    if (this.state.left.theta) this.drawLine(c, this.state.left.theta, this.colors.mark, 2, [7, 5]);
+    this.drawLine(c, analysis.theta, this.colors.mark, 2.5, []);
+  }
+
   /** The line θᵀx̃ = 0, through the point of it that is nearest to the middle of the picture. */
   drawLine(c, [u, v, b], color, thickness, dash) {
     const size = u * u + v * v;
     if (!(size > 1e-12)) return;
-    const gap = (u * 0.5 + v * 0.5 + b) / size, [x, y] = this.screen(0.5 - gap * u, 0.5 - gap * v), long = (this.width + this.height) / Math.sqrt(size);
+    const gap = (u * 0.5 + v * 0.5 + b) / size, [x, y] = this.screen(0.5 - gap * u, 0.5 - gap * v);
+    const long = (this.width + this.height) / Math.sqrt(size);
     if (Math.hypot(x, y) > 1e5) return;
     c.strokeStyle = color; c.lineWidth = thickness; c.setLineDash(dash);
     c.beginPath(); c.moveTo(x - long * v, y - long * u); c.lineTo(x + long * v, y + long * u); c.stroke();
@@ -545,7 +565,8 @@ class Explorer {
   }
 
   drawPoints(c, analysis) {
-    const r = this.radius(), { points } = this.state, values = analysis.influences, colors = RAMPS[this.root.dataset.theme], middle = (STEPS - 1) / 2;
+    const r = this.radius(), { points } = this.state, values = analysis.influences, middle = (STEPS - 1) / 2;
+    const colors = RAMPS[this.root.dataset.theme];
     this.largest = values ? values.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1 : 1;
     const step = i => values ? Math.round(middle + middle * values[i] / this.largest) : middle;
     const bins = Array.from({ length: STEPS }, () => []);
@@ -562,9 +583,10 @@ class Explorer {
       c.stroke();
     }
     c.strokeStyle = this.colors.mark;
+    const ring = r + (r > 4 ? 3.5 : 2);
     c.lineWidth = r > 4 ? 1.8 : 1.2;
     c.beginPath();
-    for (const p of points) if (p.label !== p.truth) { const [x, y] = this.screen(p.x0, p.x1); c.moveTo(x + r + 3.5, y); c.arc(x, y, r + 3.5, 0, 7); }
+    for (const p of points) if (p.label !== p.truth) { const [x, y] = this.screen(p.x0, p.x1); c.moveTo(x + ring, y); c.arc(x, y, ring, 0, 7); }
     c.stroke();
   }
 
@@ -594,9 +616,11 @@ class Explorer {
   }
 
   write(analysis) {
-    const { parts, state } = this, note = analysis.problem ? PROBLEMS[analysis.problem] : state.points.every(p => p.label === state.points[0].label) ? ONE_CLASS : "";
+    const { parts, state } = this, oneClass = state.points.every(p => p.label === state.points[0].label);
+    const note = analysis.problem ? PROBLEMS[analysis.problem] : oneClass ? ONE_CLASS : "";
     if (parts.note.textContent !== note) parts.note.textContent = note;
-    const scale = `linear-gradient(to right, ${SCALES[this.root.dataset.theme].join(", ")})`, largest = analysis.problem ? "" : digits(this.largest), ends = parts.scale.querySelectorAll("small");
+    const scale = `linear-gradient(to right, ${SCALES[this.root.dataset.theme].join(", ")})`;
+    const largest = analysis.problem ? "" : digits(this.largest), ends = parts.scale.querySelectorAll("small");
     parts.scale.querySelector("i").style.background = scale;
     ends[0].textContent = largest && `−${largest}`;
     ends[1].textContent = largest && `+${largest}`;
@@ -629,16 +653,23 @@ class Explorer {
 
   writeList(analysis) {
     const { list, score } = this.parts, { state } = this;
-    if (analysis.problem) { list.innerHTML = `<div role="option" aria-selected="false"><span></span><span>none</span></div>`; list.removeAttribute("aria-activedescendant"); score.textContent = ""; return; }
+    if (analysis.problem) {
+      list.innerHTML = `<div role="option" aria-selected="false"><span></span><span>none</span></div>`;
+      list.removeAttribute("aria-activedescendant");
+      score.textContent = "";
+      return;
+    }
     const length = Math.min(state.n, this.root.clientWidth < 720 ? 5 : 7), rank = analysis.order.indexOf(state.selected);
     const first = clamp(rank - length + 1, 0, Math.max(0, state.n - length)), middle = (STEPS - 1) / 2;
     list.innerHTML = Array.from(analysis.order.slice(first, first + length), (i, k) => {
       const p = state.points[i], value = analysis.influences[i], color = RAMPS[this.root.dataset.theme][Math.round(middle + middle * value / this.largest)];
-      return `<div role="option" id="${this.id}-row-${i}" data-index="${i}" aria-selected="${i === state.selected}" aria-posinset="${first + k + 1}" aria-setsize="${state.n}">`
-        + `${icon(p.label, color, p.label !== p.truth)}<span>point ${i}</span><em>${p.label !== p.truth ? "flipped" : ""}</em><span class="ifx-value">${digits(value / state.n, true)}</span></div>`;
+      return `<div role="option" id="${this.id}-row-${i}" data-index="${i}" aria-selected="${i === state.selected}"`
+        + ` aria-posinset="${first + k + 1}" aria-setsize="${state.n}">${icon(p.label, color, p.label !== p.truth)}<span>point ${i}</span>`
+        + `<em>${p.label !== p.truth ? "flipped" : ""}</em><span class="ifx-value">${digits(value / state.n, true)}</span></div>`;
     }).join("");
     list.setAttribute("aria-activedescendant", `${this.id}-row-${state.selected}`);
-    const flips = state.flipped, found = analysis.order.slice(0, flips).filter(i => state.points[i].label !== state.points[i].truth).length;
+    const flips = state.flipped, isFlip = i => state.points[i].label !== state.points[i].truth;
+    const found = analysis.order.slice(0, flips).filter(isFlip).length;
     score.textContent = (flips ? `Of the first ${flips} suspects, ${found} are flips. ` : "No label is flipped. ")
       + `Test loss ${digits(analysis.test.value)}, ${Math.round(100 * analysis.test.accuracy)}% right.`;
   }
@@ -700,9 +731,11 @@ export function render({ model, el }) {
   const root = el.appendChild(document.createElement("div"));
   let pushing = false, waiting;
 
-  const explorer = new Explorer(root, { ...controls(), selected: model.get("selected") }, () => { waiting ??= setTimeout(push, explorer.drag?.moving ? 150 : 0); });
+  const changed = () => { waiting ??= setTimeout(push, explorer.drag?.moving ? 150 : 0); };
+  const explorer = new Explorer(root, { ...controls(), selected: model.get("selected") }, changed);
   explorer.parts.link.remove();
-  for (const part of root.querySelectorAll("[tabindex], input, button, summary")) part.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab has plans of its own for keys
+  // JupyterLab has plans of its own for keys
+  for (const part of root.querySelectorAll("[tabindex], input, button, summary")) part.setAttribute("data-lm-suppress-shortcuts", "true");
 
   function push() {
     waiting = undefined;
@@ -720,7 +753,8 @@ export function render({ model, el }) {
     const { state } = explorer, given = data(), { points } = state;
     if (pushing || waiting || !whole(given)) return;
     Object.assign(state, controls());
-    const same = given.x.length === points.length && points.every((p, i) => p.x0 === given.x[i][0] && p.x1 === given.x[i][1] && p.label === given.y[i] && p.truth === given.y_true[i]);
+    const equal = (p, i) => p.x0 === given.x[i][0] && p.x1 === given.x[i][1] && p.label === given.y[i] && p.truth === given.y_true[i];
+    const same = given.x.length === points.length && points.every(equal);
     if (!same) state.take(given);
     state.test = testSet(state.sigma, state.seed);
     state.forget();
