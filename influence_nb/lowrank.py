@@ -168,7 +168,8 @@ def _checked_pair(path, block, pair, p, dtype):
     "Eigenvalues and orthonormal eigenvectors of a block of p parameters"
     values, vectors = pair["values"], pair["vectors"]
     if vectors.ndim != 2 or vectors.shape != (p, len(values)) or {values.dtype, vectors.dtype} != {dtype}:
-        raise ValueError(f"{path}: block {block!r} holds {tuple(vectors.shape)} numbers of {vectors.dtype}, but the model has p = {p} there, {dtype}")
+        raise ValueError(f"{path}: block {block!r} holds {tuple(vectors.shape)} numbers of {vectors.dtype}, "
+                         f"but the model has p = {p} parameters of {dtype} there")
     off = vectors.T @ vectors - torch.eye(len(values), dtype=dtype, device=vectors.device)
     if not (off.abs().max() < torch.finfo(dtype).eps**0.5 and values.isfinite().all()):
         raise ValueError(f"{path} is damaged: the eigenvectors of block {block!r} are not orthonormal")
@@ -195,7 +196,8 @@ class LowRankInfluence(Influence):
         f = LossOfParameters(self.model, self.loss)
         saved, indices = _read_eigenpairs(path, f.theta.device), parameter_blocks(f, self.block_structure)
         damping = block_regularizations(self.hessian_regularization, indices)
-        if saved["theta"].shape != f.theta.shape: raise ValueError(f"{path} is for p = {len(saved['theta'])} parameters, the model has p = {len(f.theta)}")
+        if saved["theta"].shape != f.theta.shape:
+            raise ValueError(f"{path} is for p = {len(saved['theta'])} parameters, the model has p = {len(f.theta)}")
         if not torch.equal(saved["theta"], f.theta): raise ValueError(f"{path} belongs to other parameters than the model has: fit again")
         for name, theirs, ours in (("second_order_mode", saved["second_order_mode"], self.second_order_mode),
                                    ("block_structure", list(saved["blocks"]), list(indices))):
