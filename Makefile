@@ -38,10 +38,13 @@ test-browser: $(READY)  ## open every page of _docs/, and every widget in Jupyte
 bench: $(READY)  ## measure against the other libraries, in environments of their own
 	env -u OMP_NUM_THREADS $(BIN)/python benchmarks/run.py
 
+experiments: $(READY)  ## compute anew what takes long, and store it with date and versions in nbs/results/
+	INFLUENCE_NB_EXPERIMENTS=1 $(BIN)/python tools/execute.py $(shell grep -l 'stored(' nbs/*.ipynb)
+
 notebooks: $(READY)  ## execute every chapter in place, export the library, make README.md
 	$(BIN)/python tools/execute.py nbs/*.ipynb
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
 	$(BIN)/python tools/readme.py
 
-.PHONY: help install lab test study docs test-browser bench notebooks
+.PHONY: help install lab test study docs test-browser bench experiments notebooks

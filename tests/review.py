@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from browser import CHROMIUM, DESK, QUIET, jupyterlab
 
-NOTEBOOK, SAVED, STEPS, LIMIT_MS, SEARCH = "95_review", "digits-review.json", 30, 100, 600
+NOTEBOOK, SAVED, STEPS, LIMIT_MS, SEARCH = "19_review", "digits-review.json", 30, 100, 600
 SCROLL = "() => { const n = document.querySelector('.jp-WindowedPanel-outer'); if (n) n.scrollTop = (n.scrollTop + 700) % (n.scrollHeight + 1) }"
 # From the key to the new card, by the page's own clock
 STEP = """(key) => new Promise((done, failed) => {

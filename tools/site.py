@@ -30,7 +30,7 @@ def copy_and_execute():
     shutil.copytree(ROOT / "nbs", BUILD / "nbs", symlinks=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "images"))
     run(sys.executable, ROOT / "tools/execute.py", *sorted((BUILD / "nbs").glob("*.ipynb")), cwd=ROOT)
     results = ROOT / "benchmarks/results.md"
-    if results.exists(): shutil.copy(results, BUILD / "nbs/93_benchmarks.md")
+    if results.exists(): shutil.copy(results, BUILD / "nbs/97_benchmarks.md")
 
 
 def katex(target):
