@@ -258,8 +258,11 @@ _STYLE = '''
 @media print { .player-controls { display: none; } }
 '''
 
-# %% ../nbs/92_widgets.ipynb #f45f0634
-def _text(value): return f"{value:g}".replace("-", "−") if isinstance(value, float) else str(value).replace("-", "−") if isinstance(value, int) else str(value)
+# %% ../nbs/92_widgets.ipynb #e5bc7df7
+def _text(value):
+    "A value as the reader sees it: no float noise, a true minus sign"
+    if isinstance(value, str): return value
+    return (f"{value:g}" if isinstance(value, float) else str(value)).replace("-", "−")
 
 
 def _row(control, values, name):

@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup, NavigableString
 SCRIPT = Path(__file__).with_name("book.js")
 PROSE = ("p", "li", "td", "figcaption", "summary")
 NOT_PROSE = ("a", "code", "pre", "script", "style", "h1", "h2", "h3", "h4", "h5", "h6")
-NUMBER = re.compile(r"(?<![\w)\]])\((\d{1,2})\)")  # (3), but not f(3) and not a year
+NUMBER = re.compile(r"(?:\b[Ee]quation )?(?<![\w)\]])\((\d{1,2})\)")  # (3) or equation (3), but not f(3) and not a year
 FIGURE = re.compile(r"@(fig-[\w-]+)")
 
 
@@ -125,7 +125,10 @@ def order_headings(soup):
 
 
 def wrap_tables(soup):
+    "Wide tables scroll by themselves, and a corner without words heads nothing"
     for table in soup.select("main table"): table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
+    for corner in soup.select("main th"):
+        if not corner.get_text(strip=True): corner.name = "td"
 
 
 def ways_in(soup):
