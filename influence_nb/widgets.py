@@ -135,15 +135,14 @@ def _draw_on_wide_paper(draw, values, places):
     "(picture with a margin all around, title in words, places of the axes), for one combination of values"
     draw(**values)
     figure = plt.gcf()
-    if figure.get_layout_engine() is not None:
-        if len(figure.axes) == len(places):
-            figure.set_layout_engine("none")
-            for ax, place in zip(figure.axes, places): ax.set_position(place)
-        else: figure.draw_without_rendering()
+    if len(figure.axes) == len(places):
+        for ax, place in zip(figure.axes, places): ax.set_position(place)
+    else: figure.draw_without_rendering()  # a layout engine finds its places
+    figure.set_layout_engine(None)
     width, height = figure.get_size_inches()
     buffer = io.BytesIO()
     paper = Bbox([[-0.25 * width, -0.25 * height], [1.25 * width, 1.25 * height]])
-    figure.savefig(buffer, format="png", dpi=100, bbox_inches=paper, facecolor="white", pil_kwargs={"compress_level": 1})
+    figure.savefig(buffer, format="png", dpi=90, bbox_inches=paper, facecolor="white", pil_kwargs={"compress_level": 1})
     titles = [figure.get_suptitle(), *(ax.get_title() for ax in figure.axes)]
     places = [ax.get_position(original=True) for ax in figure.axes]
     plt.close(figure)
@@ -179,7 +178,7 @@ class Pictures:
 def draw_pictures(
     draw,  # function of the controls' values that draws one figure
     values,  # {name: list of values}; a list of one value is allowed
-    most_bytes=900_000,  # bytes of base64 text that all pictures together may take
+    most_bytes=600_000,  # bytes of base64 text that all pictures together may take
 ) -> Pictures:  # one picture for each combination of values
     "Draw every combination. Raises `ValueError` where they do not fit `most_bytes` even in 8 colors."
     pictures, words, places = [], [], []
@@ -188,7 +187,7 @@ def draw_pictures(
         pictures.append(picture)
         words.append(title)
     pictures = _cut(pictures)
-    for colors in (64, 32, 16, 8):
+    for colors in (64, 48, 32, 16, 8):
         texts = [_webp(picture, colors) for picture in pictures]
         files = list(dict.fromkeys(texts))
         if sum(map(len, files)) <= most_bytes: break
@@ -294,8 +293,8 @@ def player_html(
     text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
     key = "player-" + sha256(text.encode()).hexdigest()[:8]
     rows = "\n".join(_row(controls[name], values[name], f"{key}-{name}") for name in moving)
-    still = [f"{control.label} = {_text(control.value)}" for name, control in controls.items() if name not in moving]
-    note = f'<p class="player-note">Fixed on this page: {html.escape(", ".join(still))}.</p>\n' if still else ""
+    still = ", ".join(f"{control.label} = {_text(control.value)}" for name, control in controls.items() if name not in moving)
+    note = f'<p class="player-note">Fixed on this page: {html.escape(still)}.</p>\n' if still else ""
     width, height = pictures.size
     image = f'<img src="data:image/webp;base64,{pictures.files[pictures.grid[at]]}" width="{width}" height="{height}" alt="" decoding="sync">'
     return (f'<div class="player" id="{key}" role="group" aria-label="figure with controls">\n<style>{_STYLE}</style>\n'
@@ -330,14 +329,16 @@ def _show_still(draw, controls):
     display(Markdown(f"*The picture at its starting values. Run this chapter in JupyterLab (`make lab`) to move: {labels}.*"))
 
 
-_FRAMES, _BYTES = 48, 900_000  # pictures of a player, and bytes that they may take; a page has room for 1.5 MB
+_FRAMES = 48  # pictures of a player
+_BYTES = 600_000  # what they may weigh; the builder of the site knows how many players share a page, and says
 
 
 def _show_player(draw, controls):
     "The weight of the picture at the start decides how many there is room for"
     from IPython.display import display
     start = {name: [control.value] for name, control in controls.items()}
+    most_bytes = int(os.environ.get("INFLUENCE_NB_PLAYER_BYTES", _BYTES))
     weight = len(draw_pictures(draw, start).files[0])
-    values = values_for_page(controls, min(_FRAMES, int(0.8 * _BYTES / weight)))
-    page = player_html(controls, values, draw_pictures(draw, values, _BYTES))
+    values = values_for_page(controls, max(1, min(_FRAMES, int(0.9 * most_bytes / weight))))
+    page = player_html(controls, values, draw_pictures(draw, values, most_bytes))
     display({"text/html": page, "text/plain": "a figure with controls"}, raw=True)

@@ -13,6 +13,8 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
+PLAYERS_OF_A_PAGE = 1_200_000  # bytes of pictures that all players of a page share
+
 
 def smaller(picture):
     "A figure with a palette of 128 colors: a third of the size, and nothing to see of it"
@@ -37,6 +39,8 @@ def execute(
     os.environ["INFLUENCE_NB_WIDGETS"] = widgets
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two notebooks share two cores
     notebook, start = nbformat.read(path, as_version=4), time.time()
+    players = sum(bool(re.search(r"^explore\(", cell.source, re.M)) for cell in notebook.cells)
+    os.environ["INFLUENCE_NB_PLAYER_BYTES"] = str(PLAYERS_OF_A_PAGE // max(players, 1))
     NotebookClient(notebook, timeout=600, kernel_name="python3", extra_arguments=["--log-level=ERROR"],
                    resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell in notebook.cells:
