@@ -246,7 +246,8 @@ _STYLE = '''
 .player-row label { min-width: 14rem; }
 .player-row input[type=range] { flex: 1 1 12rem; max-width: 22rem; height: 28px; margin: 0; accent-color: #0072b2; }
 .player-row input[type=checkbox] { width: 24px; height: 24px; margin: 0; accent-color: #0072b2; }
-.player-row select { min-height: 32px; font: inherit; padding: 0.1rem 0.5rem; max-width: 100%; color: #222; background: #fff; border: 1px solid #767676; border-radius: 4px; }
+.player-row select { min-height: 32px; max-width: 100%; padding: 0.1rem 0.5rem; font: inherit; }
+.player-row select { color: #222; background: #fff; border: 1px solid #767676; border-radius: 4px; }
 .player-row output { min-width: 4.5rem; font-variant-numeric: tabular-nums; }
 .player-row :is(input, select):focus-visible { outline: 3px solid #0072b2; outline-offset: 2px; border-radius: 4px; }
 .quarto-dark .player-row :is(input, select):focus-visible { outline-color: #7cc4f5; }
@@ -269,13 +270,14 @@ def _row(control, values, name):
     at, label = values.index(control.value), f'<label for="{name}">{html.escape(control.label)}</label>'
     if isinstance(control, Slider):
         text = html.escape(_text(control.value))
-        field = (f'<input type="range" id="{name}" min="0" max="{len(values) - 1}" step="1" value="{at}" aria-valuetext="{text}" autocomplete="off">'
-                 f'<output for="{name}" aria-live="off">{text}</output>')
+        range_ = f'type="range" min="0" max="{len(values) - 1}" step="1" value="{at}" aria-valuetext="{text}"'
+        field = f'<input id="{name}" {range_} autocomplete="off"><output for="{name}" aria-live="off">{text}</output>'
     elif isinstance(control, Choice):
-        options = "".join(f'<option value="{i}"{" selected" * (i == at)}>{html.escape(_text(value))}</option>' for i, value in enumerate(values))
+        options = "".join(f'<option value="{i}"{" selected" * (i == at)}>{html.escape(_text(value))}</option>'
+                          for i, value in enumerate(values))
         field = f'<select id="{name}" autocomplete="off">{options}</select>'
     else:
-        field = f'<input type="checkbox" id="{name}"{" checked" * control.value} autocomplete="off">'
+        field = f'<input id="{name}" type="checkbox"{" checked" * control.value} autocomplete="off">'
     return f'<div class="player-row">{label}{field}</div>'
 
 # %% ../nbs/92_widgets.ipynb #9bfbef6e
@@ -289,17 +291,25 @@ def player_html(
     at = 0
     for name in moving: at = at * len(values[name]) + values[name].index(controls[name].value)
     texts = [["no", "yes"] if isinstance(controls[name], Toggle) else [_text(value) for value in values[name]] for name in moving]
-    data = {"files": pictures.files, "grid": pictures.grid, "words": pictures.words, "texts": texts, "labels": [controls[name].label for name in moving]}
+    labels = [controls[name].label for name in moving]
+    data = {"files": pictures.files, "grid": pictures.grid, "words": pictures.words, "texts": texts, "labels": labels}
     text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
     key = "player-" + sha256(text.encode()).hexdigest()[:8]
     rows = "\n".join(_row(controls[name], values[name], f"{key}-{name}") for name in moving)
     still = ", ".join(f"{control.label} = {_text(control.value)}" for name, control in controls.items() if name not in moving)
     note = f'<p class="player-note">Fixed on this page: {html.escape(still)}.</p>\n' if still else ""
     width, height = pictures.size
-    image = f'<img src="data:image/webp;base64,{pictures.files[pictures.grid[at]]}" width="{width}" height="{height}" alt="" decoding="sync">'
-    return (f'<div class="player" id="{key}" role="group" aria-label="figure with controls">\n<style>{_STYLE}</style>\n'
-            f'<div class="player-controls" hidden>\n{rows}\n</div>\n{image}\n{note}<p class="player-spoken" role="status" aria-live="polite"></p>\n'
-            f'<script type="application/json">{text}</script>\n<script>{_SCRIPT}("{key}")</script>\n</div>')
+    first = pictures.files[pictures.grid[at]]
+    return f'''<div class="player" id="{key}" role="group" aria-label="figure with controls">
+<style>{_STYLE}</style>
+<div class="player-controls" hidden>
+{rows}
+</div>
+<img src="data:image/webp;base64,{first}" width="{width}" height="{height}" alt="" decoding="sync">
+{note}<p class="player-spoken" role="status" aria-live="polite"></p>
+<script type="application/json">{text}</script>
+<script>{_SCRIPT}("{key}")</script>
+</div>'''
 
 # %% ../nbs/92_widgets.ipynb #514c27da
 def explore(

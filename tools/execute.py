@@ -5,6 +5,7 @@ import html
 import io
 import os
 import re
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -38,6 +39,7 @@ def execute(
     "Run all cells from the notebook's own folder, and keep the outputs."
     os.environ["INFLUENCE_NB_WIDGETS"] = widgets
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two notebooks share two cores
+    os.environ |= {"MKL_CBWR": "AUTO,STRICT", "PYTHONHASHSEED": "0"}  # the last bit does not hang on where in memory an array lies
     notebook, start = nbformat.read(path, as_version=4), time.time()
     players = sum(bool(re.search(r"^explore\(", cell.source, re.M)) for cell in notebook.cells)
     os.environ["INFLUENCE_NB_PLAYER_BYTES"] = str(PLAYERS_OF_A_PAGE // max(players, 1))
@@ -79,7 +81,9 @@ def main():
     with ProcessPoolExecutor(options.jobs) as pool:
         running = {pool.submit(execute, path, outs[path], "player" if options.player else "static"): path for path in largest_first}
         for done in as_completed(running):
-            if done.exception(): pool.shutdown(cancel_futures=True)
+            if done.exception():
+                pool.shutdown(cancel_futures=True)
+                sys.exit(f"{running[done]}: {done.exception()}")
             print(f"{running[done].stem:<20} {done.result():6.1f} s", flush=True)
     for out in outs.values():
         if options.show: show_text(out)

@@ -38,7 +38,7 @@ def number_figures(soup):
         if player.find_parent("figure"): continue
         figure = player.wrap(soup.new_tag("figure", attrs={"class": "figure"}))
         caption = soup.new_tag("figcaption")
-        caption.string = player["data-caption"]
+        caption.string = player.attrs.pop("data-caption")
         figure.append(caption)
     for number, figure in enumerate(soup.select("main figure:has(figcaption)"), 1):
         caption = figure.find("figcaption")
@@ -124,6 +124,12 @@ def order_headings(soup):
         before = level
 
 
+def only_this_site(soup):
+    "No script from another host: Quarto brings two for notebook outputs, which a player does not need"
+    for script in soup.find_all("script"):
+        if re.match(r"https?:", script.get("src", "")) and "/katex@" not in script["src"] or "define('jquery'" in script.get_text(): script.decompose()
+
+
 def wrap_tables(soup):
     "Wide tables scroll by themselves, and a corner without words heads nothing"
     for table in soup.select("main table"): table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
@@ -178,6 +184,7 @@ def mend(
     tags_of = {path.relative_to(site).as_posix(): set(equation_tags(soup)) for path, soup in soups.items()}
     for path, soup in soups.items():
         number_equations(soup)
+        only_this_site(soup)
         if not quarto:
             number_figures(soup)
             name_landmarks(soup)

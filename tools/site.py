@@ -61,7 +61,7 @@ def render():
         run(sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs(n_workers=2)")
         run(Path(sys.executable).parent / "smalldocs", "render", "--quiet", "_proc")
         if not (BUILD / "_docs").exists(): shutil.move(BUILD / "_proc/_docs", BUILD / "_docs")
-        katex(BUILD / "_docs/site_libs/katex")
+    katex(BUILD / "_docs/site_libs/katex")
     mend(BUILD / "_docs", quarto)
     check_weights(BUILD / "_docs")
 
