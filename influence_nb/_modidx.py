@@ -227,6 +227,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'influence_nb.widgets._cut': ('widgets.html#_cut', 'influence_nb/widgets.py'),
                                       'influence_nb.widgets._draw_on_wide_paper': ( 'widgets.html#_draw_on_wide_paper',
                                                                                     'influence_nb/widgets.py'),
+                                      'influence_nb.widgets._palette': ('widgets.html#_palette', 'influence_nb/widgets.py'),
                                       'influence_nb.widgets._row': ('widgets.html#_row', 'influence_nb/widgets.py'),
                                       'influence_nb.widgets._show_player': ('widgets.html#_show_player', 'influence_nb/widgets.py'),
                                       'influence_nb.widgets._show_still': ('widgets.html#_show_still', 'influence_nb/widgets.py'),

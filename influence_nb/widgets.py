@@ -159,10 +159,18 @@ def _cut(pictures, padding=6):
     return [picture.crop(frame) for picture in pictures]
 
 
-def _webp(picture, colors):
-    "A drawing in few colors, as base64 text"
+def _palette(pictures, colors):
+    "One palette for all, in which rare colors count too: a color must not change from picture to picture"
+    width, height = pictures[0].size
+    together = Image.new("RGB", (width, height * len(pictures)))
+    for i, picture in enumerate(pictures): together.paste(picture, (0, i * height))
+    return together.quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+
+
+def _webp(picture, palette):
+    "A drawing in the colors of the palette, as base64 text"
     buffer = io.BytesIO()
-    picture.quantize(colors, dither=Image.Dither.NONE).convert("RGB").save(buffer, "webp", lossless=True, method=3)
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB").save(buffer, "webp", lossless=True, method=3)
     return base64.b64encode(buffer.getvalue()).decode()
 
 # %% ../nbs/92_widgets.ipynb #72f6354a
@@ -180,15 +188,16 @@ def draw_pictures(
     values,  # {name: list of values}; a list of one value is allowed
     most_bytes=600_000,  # bytes of base64 text that all pictures together may take
 ) -> Pictures:  # one picture for each combination of values
-    "Draw every combination. Raises `ValueError` where they do not fit `most_bytes` even in 8 colors."
+    "Draw every combination. Raises `ValueError` where they do not fit `most_bytes` even in 12 colors."
     pictures, words, places = [], [], []
     for combination in product(*values.values()):
         picture, title, places = _draw_on_wide_paper(draw, dict(zip(values, combination)), places)
         pictures.append(picture)
         words.append(title)
     pictures = _cut(pictures)
-    for colors in (64, 48, 32, 16, 8):
-        texts = [_webp(picture, colors) for picture in pictures]
+    for colors in (192, 96, 48, 24, 12):
+        palette = _palette(pictures, colors)
+        texts = [_webp(picture, palette) for picture in pictures]
         files = list(dict.fromkeys(texts))
         if sum(map(len, files)) <= most_bytes: break
     else: raise ValueError(f"{len(files)} pictures of {draw.__name__} take more than {most_bytes} bytes: draw a smaller figure")
@@ -339,7 +348,7 @@ def _show_still(draw, controls):
     display(Markdown(f"*The picture at its starting values. Run this chapter in JupyterLab (`make lab`) to move: {labels}.*"))
 
 
-_FRAMES = 48  # pictures of a player
+_FRAMES = 40  # pictures of a player
 _BYTES = 600_000  # what they may weigh; the builder of the site knows how many players share a page, and says
 
 
