@@ -87,9 +87,10 @@ CLOCK = r"""input => {
   const picture = input.closest('.player').querySelector('img'), height = document.documentElement.scrollHeight;
   window.pictureTime = null;
   window.layoutShift = 0;
+  window.pictureWatch?.disconnect();
   let start = null;
   window.addEventListener('keydown', () => { start = performance.now(); }, {once: true, capture: true});
-  const watch = new MutationObserver(async () => {
+  const watch = window.pictureWatch = new MutationObserver(async () => {
     watch.disconnect();
     await picture.decode();
     requestAnimationFrame(() => setTimeout(() => {
@@ -126,22 +127,24 @@ def player_problems(page):
             if not name: problems.append("a control without a label")
             control.focus()
             kind = control.evaluate("c => c.type")
-            keys = {"checkbox": ["Space"] * 2, "range": ["ArrowRight"] * 50 + ["ArrowLeft"] * 50}.get(kind, ["ArrowDown"] * 20 + ["ArrowUp"] * 20)
+            keys = {"checkbox": ["Space"] * 4, "range": ["ArrowRight"] * 50 + ["ArrowLeft"] * 50}.get(kind, ["ArrowDown"] * 20 + ["ArrowUp"] * 20)
+            took = []
             for key in keys:
                 control.evaluate(CLOCK)
                 before = control.evaluate("c => [c.value, c.checked]")
                 page.keyboard.press(key)
                 if control.evaluate("c => [c.value, c.checked]") == before: continue  # the end of a slider
-                page.wait_for_timeout(60)
-                took = page.evaluate("() => window.pictureTime")
-                if took is None: page.wait_for_timeout(300)  # a picture that is late, or the same picture for two values
-                took = page.evaluate("() => window.pictureTime")
-                if took is not None: break
-            else:
+                for wait in (60, 300):  # the second for a picture that is late, or the same picture for two values
+                    page.wait_for_timeout(wait)
+                    if page.evaluate("() => window.pictureTime") is not None: break
+                else: continue
+                took.append(page.evaluate("() => window.pictureTime"))
+                if took[-1] <= FAST or len(took) == 3: break  # a machine may hiccup, not three times
+            if not took:
                 problems.append(f"'{name}' changes no picture")
                 continue
-            times.append(took)
-            if took > FAST: problems.append(f"'{name}' takes {took:.0f} ms")
+            times.append(min(took))
+            if min(took) > FAST: problems.append(f"'{name}' takes {min(took):.0f} ms")
             if page.evaluate("() => window.layoutShift"): problems.append(f"'{name}' moves the page")
             if not player.locator("[role=status]").text_content().strip(): problems.append(f"'{name}' says nothing")
     return problems, times

@@ -1,7 +1,8 @@
 """Build the site into _docs/: execute every notebook fresh in a copy, then render the copy.
 
 Quarto renders where it is on the path, otherwise smalldocs. Then `pages.py` mends what a page needs to stand alone.
-`--rendered-only` renders what a former build has executed; `--compare` builds a second time and lists what differs.
+`--rendered-only` renders what a former build has executed. `--compare` builds a second time and lists the files that
+differ by a byte: none should, save the pages that show a measured time.
 """
 import argparse
 import filecmp
