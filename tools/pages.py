@@ -14,8 +14,8 @@ from bs4 import BeautifulSoup, NavigableString
 SCRIPT = Path(__file__).with_name("book.js")
 PROSE = ("p", "li", "td", "figcaption", "summary")
 NOT_PROSE = ("a", "code", "pre", "script", "style", "h1", "h2", "h3", "h4", "h5", "h6")
-NUMBER = re.compile(r"(?:\b[Ee]quation )?(?<![\w)\]])\((\d{1,2})\)")  # (3) or equation (3), but not f(3) and not a year
-FIGURE = re.compile(r"@(fig-[\w-]+)")
+# (3) or equation (3), but not f(3) and not a year; or @fig-label
+REFERENCE = re.compile(r"(?:\b[Ee]quation )?(?<![\w)\]])\((\d{1,2})\)|@(fig-[\w-]+)")
 
 
 def soup_of(path): return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
@@ -32,35 +32,37 @@ def number_equations(soup):
     for tag, formula in equation_tags(soup).items(): formula["id"] = f"eq-{tag}"
 
 
-def number_figures(soup):
-    "Captions below players, and a number in front of every caption"
+def caption_players(soup):
+    "The caption that the cell gave, where the renderer has not set it below the player"
     for player in soup.select(".player[data-caption]"):
+        words = player.attrs.pop("data-caption")
         if player.find_parent("figure"): continue
-        figure = player.wrap(soup.new_tag("figure", attrs={"class": "figure"}))
         caption = soup.new_tag("figcaption")
-        caption.string = player.attrs.pop("data-caption")
-        figure.append(caption)
-    for number, figure in enumerate(soup.select("main figure:has(figcaption)"), 1):
-        caption = figure.find("figcaption")
-        cell = figure.find_parent(id=re.compile("^fig-"))
-        if not cell: continue
+        caption.string = words
+        player.wrap(soup.new_tag("figure", attrs={"class": "figure"})).append(caption)
+
+
+def number_figures(soup):
+    "A number in front of every caption of a labeled figure"
+    figures = [(figure, figure.find_parent(id=re.compile("^fig-"))) for figure in soup.select("main figure:has(figcaption)")]
+    for number, (figure, cell) in enumerate(((figure, cell) for figure, cell in figures if cell), 1):
         cell["data-number"] = str(number)
         label = soup.new_tag("strong", attrs={"class": "figure-number"})
         label.string = f"Figure {number}. "
-        caption.insert(0, label)
+        figure.find("figcaption").insert(0, label)
 
 
 def prose(soup):
     "The pieces of text of the page that are read as sentences"
-    for text in soup.select_one("main").find_all(string=True):
+    for text in (soup.select_one("main") or soup).find_all(string=True):
         if type(text) is NavigableString and text.find_parent(PROSE) and not text.find_parent(NOT_PROSE) and not text.find_parent(class_=("math", "player")):
             yield text
 
 
-def linked(text, pattern, link):
-    "The text with a link in place of every match for which `link` gives an address and words"
+def linked(text, link):
+    "The text with a link in place of every reference for which `link` gives an address and words; None without any"
     out, end = [], 0
-    for match in pattern.finditer(text):
+    for match in REFERENCE.finditer(text):
         target = link(match)
         if target is None: continue
         out += [html.escape(text[end:match.start()], quote=False), '<a href="{}">{}</a>'.format(*target)]
@@ -78,22 +80,17 @@ def link_references(soup, tags_of):
     "Numbers of equations and labels of figures become links, where one thing on the page can be meant"
     own, figures = equation_tags(soup), {cell["id"]: cell["data-number"] for cell in soup.select("[data-number]")}
     for text in list(prose(soup)):
-        other = elsewhere(text)
-        last = [m.start() for m in NUMBER.finditer(text)][-1:]
+        other = (elsewhere(text) or "").split("#")[0]
+        last = [match.start() for match in REFERENCE.finditer(text)][-1:]
 
-        def equation(match):
-            page = (other or "").split("#")[0] if [match.start()] == last else ""
+        def link(match):
+            if match[2]: return (f"#{match[2]}", f"Figure {figures[match[2]]}") if match[2] in figures else None
+            page = other if [match.start()] == last else ""
             known = tags_of.get(page, ()) if page else own
             return (f"{page}#eq-{match[1]}", match[0]) if match[1] in known else None
 
-        def figure(match): return (f"#{match[1]}", f"Figure {figures[match[1]]}") if match[1] in figures else None
-
-        for pattern, link in ((NUMBER, equation), (FIGURE, figure)):
-            new = linked(str(text), pattern, link)
-            if new:
-                pieces = BeautifulSoup(new, "html.parser")
-                text.replace_with(*list(pieces.contents))
-                break
+        new = linked(str(text), link)
+        if new: text.replace_with(*list(BeautifulSoup(new, "html.parser").contents))
 
 
 def name_landmarks(soup):
@@ -184,6 +181,7 @@ def mend(
     tags_of = {path.relative_to(site).as_posix(): set(equation_tags(soup)) for path, soup in soups.items()}
     for path, soup in soups.items():
         number_equations(soup)
+        caption_players(soup)
         only_this_site(soup)
         if not quarto:
             number_figures(soup)
