@@ -284,19 +284,31 @@ def jupyterlab():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+ASKS = ".jp-Dialog button.jp-mod-accept"  # which kernel? On a busy machine JupyterLab asks before it knows the preferred one
+
+
+IS_IDLE = "() => /idle/i.test(document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status || '')"
+
+
+def run_all(page):
+    "Run all cells; a run that comes before the kernel is lost, and is then started again"
+    if page.locator(ASKS).count(): page.click(ASKS)
+    page.click("text=Run >> nth=0")
+    page.click("li[data-command='runmenu:run-all']")
+
+
 def widget_problems(browser, base, token, name):
     "Open a chapter, run all of it, move the first slider by keyboard, and see the picture change"
     page = browser.new_page(viewport=DESK)
     try:
         page.goto(f"{base}/lab/tree/{name}.ipynb?token={token}&reset", wait_until="load")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        # wait for the kernel before running: a run that comes too early is lost
-        page.wait_for_function("() => /idle/i.test(document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status || '')", timeout=60_000)
-        page.click("text=Run >> nth=0")
-        page.click("li[data-command='runmenu:run-all']")
+        page.wait_for_function(IS_IDLE, timeout=60_000)
+        run_all(page)
         handle = page.locator(".widget-slider .noUi-handle, .jupyter-widgets .noUi-handle").first
-        for _ in range(240):  # cells far below are rendered when they are scrolled to
+        for attempt in range(720):  # cells far below are rendered when they are scrolled to, and a chapter may run for minutes
             if handle.count(): break
+            if attempt % 40 == 39 and page.evaluate(IS_IDLE): run_all(page)
             page.evaluate("() => { const n = document.querySelector('.jp-WindowedPanel-outer'); if (n) n.scrollTop = (n.scrollTop + 700) % (n.scrollHeight + 1) }")
             page.wait_for_timeout(250)
         else: return ["no slider appeared"]
