@@ -160,7 +160,9 @@ def mend_search(site):
     index = site / "search.json"
     if not index.exists(): return
     entries = json.loads(index.read_text(encoding="utf-8"))
-    for entry in entries: entry["text"] = re.sub(r"\\([A-Za-z]+)|\\.|[{}$]", lambda m: m[1] or "", entry["text"])
+    for entry in entries:
+        text = re.sub(r"\\(operatorname|text|math[a-z]*|left|right|[bB]ig[a-z]?)(?![a-z])", "", entry["text"])
+        entry["text"] = re.sub(r"\\([A-Za-z]+)|\\.|[{}$]", lambda m: m[1] or "", text)
     text = json.dumps(entries, ensure_ascii=False)
     index.write_text(text, encoding="utf-8")
     (site / "site_libs/book/search.js").write_text(f"window.bookSearch = {text};\n", encoding="utf-8")
