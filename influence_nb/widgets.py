@@ -306,7 +306,7 @@ def player_html(
     key = "player-" + sha256(text.encode()).hexdigest()[:8]
     rows = "\n".join(_row(controls[name], values[name], f"{key}-{name}") for name in moving)
     still = ", ".join(f"{control.label} = {_text(control.value)}" for name, control in controls.items() if name not in moving)
-    note = f'<p class="player-note">Fixed on this page: {html.escape(still)}.</p>\n' if still else ""
+    note = f'<p class="player-note">Fixed on this page, free in JupyterLab: {html.escape(still)}.</p>\n' if still else ""
     width, height = pictures.size
     first = pictures.files[pictures.grid[at]]
     return f'''<div class="player" id="{key}" role="group" aria-label="figure with controls">

@@ -2,7 +2,7 @@
 
 Quarto renders where it is on the path, otherwise smalldocs. Then `pages.py` mends what a page needs to stand alone.
 `--rendered-only` renders what a former build has executed. `--compare` builds a second time and lists the files that
-differ by a byte: none should, save the pages that show a measured time.
+differ by a byte: none should, save where a chapter shows a measured time or an error at the level of rounding.
 """
 import argparse
 import filecmp
