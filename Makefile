@@ -29,7 +29,11 @@ study: $(READY)  ## run the case study without a browser; leaves the executed no
 docs: $(READY)  ## execute every chapter and build the site into _docs/
 	$(BIN)/python tools/site.py
 
-test-browser: $(READY)  ## open every page of _docs/, and every widget in JupyterLab, in Chromium; review labels there
+reproduce: $(READY)  ## build the site again and list the pages that differ from _docs/ by a byte
+	@test -d _docs || $(MAKE) docs
+	$(BIN)/python tools/site.py --compare
+
+test-browser: $(READY)  ## open every page of _docs/, every widget in JupyterLab, the review desk and the explorer, in Chromium
 	@test -d _docs || $(MAKE) docs
 	$(BIN)/python tests/browser.py
 	$(BIN)/python tests/review.py
@@ -47,4 +51,4 @@ notebooks: $(READY)  ## execute every chapter in place, export the library, make
 	$(BIN)/nbdev_clean
 	$(BIN)/python tools/readme.py
 
-.PHONY: help install lab test study docs test-browser bench experiments notebooks
+.PHONY: help install lab test study docs reproduce test-browser bench experiments notebooks

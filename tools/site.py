@@ -1,8 +1,11 @@
 """Build the site into _docs/: execute every notebook fresh in a copy, then render the copy.
 
-Quarto renders where it is on the path. Otherwise smalldocs does, and this script mends what a page needs to stand alone:
-formulas typeset by a KaTeX that lies beside the page, no fonts or scripts from elsewhere, tables that scroll by themselves.
+Quarto renders where it is on the path, otherwise smalldocs. Then `pages.py` mends what a page needs to stand alone.
+`--rendered-only` renders what a former build has executed. `--compare` builds a second time and lists the files that
+differ by a byte: none should, save where a chapter shows a measured time or an error at the level of rounding.
 """
+import argparse
+import filecmp
 import os
 import re
 import shutil
@@ -11,9 +14,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+from pages import mend
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD, SITE = ROOT / "_build", ROOT / "_docs"
 KATEX_WHEEL = "djangocms-katex==1.0.2"  # a wheel that carries the files of KaTeX 0.16.40, fonts included
+PLAYERS_OF_A_PAGE = 1_500_000  # bytes
 KATEX_FILES = "djangocms_katex/static/djangocms_katex/vendor/katex/"
 
 
@@ -28,7 +34,7 @@ def copy_and_execute():
     for name in ("settings.ini", "_quarto.yml"): shutil.copy(ROOT / name, BUILD)
     shutil.copytree(ROOT / "influence_nb", BUILD / "influence_nb", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "nbs", BUILD / "nbs", symlinks=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "images"))
-    run(sys.executable, ROOT / "tools/execute.py", *sorted((BUILD / "nbs").glob("*.ipynb")), cwd=ROOT)
+    run(sys.executable, ROOT / "tools/execute.py", "--player", *sorted((BUILD / "nbs").glob("*.ipynb")), cwd=ROOT)
     results = ROOT / "benchmarks/results.md"
     if results.exists(): shutil.copy(results, BUILD / "nbs/97_benchmarks.md")
 
@@ -46,33 +52,48 @@ def katex(target):
                 path.write_bytes(wheel.read(name))
 
 
-def mend_pages(site):
-    "What smalldocs leaves to the network or to chance"
-    for style in site.rglob("*.css"):
-        text = style.read_text(encoding="utf-8")
-        style.write_text(re.sub(r"@import\s+url\([^)]*fonts\.googleapis[^)]*\)[^;]*;", "", text), encoding="utf-8")
-    for page in site.rglob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        depth = "../" * (len(page.relative_to(site).parts) - 1)
-        text = re.sub(r"https://cdn\.jsdelivr\.net/npm/katex@[\d.]+/dist", f"{depth}site_libs/katex", text)
-        text = re.sub(r"(<table\b.*?</table>)", r'<div class="table-scroll" tabindex="0" role="region" aria-label="table">\1</div>', text, flags=re.S)
-        text = text.replace('<pre', '<pre tabindex="0"')
-        page.write_text(text, encoding="utf-8")
-
-
-def main():
-    run(ROOT / ".venv/bin/nbdev_export" if (ROOT / ".venv/bin/nbdev_export").exists() else "nbdev_export", cwd=ROOT)
-    copy_and_execute()
-    if shutil.which("quarto"):
+def render():
+    "Pages in _build/_docs from the executed notebooks in _build/nbs"
+    for old in ("_docs", "_proc"): shutil.rmtree(BUILD / old, ignore_errors=True)
+    quarto = bool(shutil.which("quarto"))
+    if quarto:
         run(Path(sys.executable).parent / "nbdev_docs")
     else:
         run(sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs(n_workers=2)")
         run(Path(sys.executable).parent / "smalldocs", "render", "--quiet", "_proc")
         if not (BUILD / "_docs").exists(): shutil.move(BUILD / "_proc/_docs", BUILD / "_docs")
-        katex(BUILD / "_docs/site_libs/katex")
-        mend_pages(BUILD / "_docs")
+    katex(BUILD / "_docs/site_libs/katex")
+    mend(BUILD / "_docs", quarto)
+    check_weights(BUILD / "_docs")
+
+
+def check_weights(site):
+    "All players of a page together stay within the promise"
+    for page in sorted(site.glob("*.html")):
+        weight = sum(map(len, re.findall(r'<div class="player".*?</script>\n</div>', page.read_text(encoding="utf-8"), re.S)))
+        if weight > PLAYERS_OF_A_PAGE: sys.exit(f"the players of {page.name} weigh {weight / 1e6:.2f} MB, more than {PLAYERS_OF_A_PAGE / 1e6} MB")
+
+
+def differences(first, second):
+    "Files that two builds do not have in common, or not byte for byte"
+    names = {path.relative_to(site).as_posix() for site in (first, second) for path in site.rglob("*") if path.is_file()}
+    return sorted(filecmp.cmpfiles(first, second, names, shallow=False)[1] + filecmp.cmpfiles(first, second, names, shallow=False)[2])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rendered-only", action="store_true", help="do not execute, render the notebooks of the last build")
+    parser.add_argument("--compare", action="store_true", help="build again and compare with _docs/; exit 1 where a page differs")
+    options = parser.parse_args()
+    run(Path(sys.executable).parent / "nbdev_export", cwd=ROOT)
+    if not options.rendered_only: copy_and_execute()
+    render()
+    if options.compare:
+        differing = differences(SITE, BUILD / "_docs")
+        print(*(f"differs: {name}" for name in differing), f"{len(differing)} files differ", sep="\n")
+        sys.exit(bool(differing))
     shutil.rmtree(SITE, ignore_errors=True)
-    shutil.move(BUILD / "_docs", SITE)
+    shutil.copytree(BUILD / "_docs", SITE)
     print(f"{len(list(SITE.glob('*.html')))} pages in {os.path.relpath(SITE)}/")
 
 
