@@ -22,6 +22,7 @@ from .ekfac import EkfacInfluence, EkfacInverse
 from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
+from .digits import gauss_newton_leave_one_out_loss, knn_shapley, output_derivatives
 from .perturbation import Attack, attack_training_set, training_input_gradients
 from .experiments import Cost, made_with, measure_cost, stored
 from .review import (Evidence, Review, ReviewFileError, Suspects, data_fingerprint, decision_table, find_mislabeled,
