@@ -18,6 +18,7 @@ from .harmonic import InverseHarmonicMeanInfluence
 from .shared_checks import check_influence_class, influence_cases, influence_report
 from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence
 from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
+from .ekfac import EkfacInfluence, EkfacInverse
 from .widgets import Choice, Slider, Toggle, explore
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)

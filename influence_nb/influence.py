@@ -122,6 +122,9 @@ class FittedInverse:
     def inverse(self, curvature):  # a subclass returns a function from right-hand sides [p, k] to solutions [p, k]
         raise NotImplementedError("use a subclass that names its inverse, such as DirectInfluence")
 
+    def inverses_of(self, whole, blocks, damping):  # {block name: its inverse}; to override where one pass serves all blocks
+        return {block: self.inverse(whole.block(i, damping[block])) for block, i in blocks.items()}
+
     def fit(
         self,
         train_loader,  # loader of (x, y) batches: the data that the model was trained on
@@ -131,8 +134,7 @@ class FittedInverse:
         blocks = parameter_blocks(f, self.block_structure)
         damping = block_regularizations(self.hessian_regularization, blocks)
         whole = Curvature(f, train_loader, self.second_order_mode)
-        self.inverses = {block: self.inverse(whole.block(i, damping[block])) for block, i in blocks.items()}
-        self.f, self.blocks = f, blocks
+        self.inverses, self.f, self.blocks = self.inverses_of(whole, blocks, damping), f, blocks
         return self
 
     def to(
@@ -140,9 +142,8 @@ class FittedInverse:
         device,  # where to compute from now on
     ):  # self
         "Move the copied parameters and the inverses. The user's model stays where it is."
-        _fitted(self).to(device)
+        for part in (_fitted(self), *self.inverses.values()): part.to(device)
         self.blocks = {block: i if i is None else i.to(device) for block, i in self.blocks.items()}
-        for inverse in self.inverses.values(): inverse.to(device)
         return self
 
     def influence_factors(

@@ -87,9 +87,9 @@ def neumann_series(
         new = b - A @ x
         norm = new.norm(dim=0)
         _refuse_growth(A, r, new, history[-1][i], norm, x, scale)
-        mu = scale * (r * (r - new)).sum(0) / history[-1][i] ** 2
+        mu = (scale * (r * (r - new)).sum(0) / history[-1][i] ** 2).clamp(max=smallest or torch.inf)
         history.append(history[-1].index_copy(0, i, norm))
-        estimates[i] = norm / ((smallest or mu) * x.norm(dim=0)).clamp(min=torch.finfo(B.dtype).tiny)
+        estimates[i] = norm / (mu * x.norm(dim=0)).clamp(min=torch.finfo(B.dtype).tiny)
         r, going = new, (estimates[i] > rtol) | (norm > rtol * history[0][i])
         if not going.all():
             X[:, i] = x
