@@ -33,6 +33,7 @@ test-browser: $(READY)  ## open every page of _docs/, and every widget in Jupyte
 	@test -d _docs || $(MAKE) docs
 	$(BIN)/python tests/browser.py
 	$(BIN)/python tests/review.py
+	$(BIN)/python tests/explorer.py
 
 bench: $(READY)  ## measure against the other libraries, in environments of their own
 	env -u OMP_NUM_THREADS $(BIN)/python benchmarks/run.py

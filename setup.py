@@ -11,7 +11,7 @@ setup(
     keywords=settings["keywords"].split(), author=settings["author"], license="Apache-2.0",
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    packages=find_packages(include=["influence_nb*"]), python_requires=f">={settings['min_python']}",
+    packages=find_packages(include=["influence_nb*"]), package_data={"influence_nb": ["static/*"]}, python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
     extras_require={"lab": settings["lab_requirements"].split(), "dev": settings["dev_requirements"].split()},
 )

@@ -26,3 +26,12 @@ from .perturbation import Attack, attack_training_set, training_input_gradients
 from .experiments import Cost, made_with, measure_cost, stored
 from .review import (Evidence, Review, ReviewFileError, Suspects, data_fingerprint, decision_table, find_mislabeled,
                      next_undecided, plot_suspects, review_labels, strongest_influences)
+from .explorer import NoOptimumError, influence_explorer, plot_explorer
+
+
+def __getattr__(name):
+    "The class of the widget needs anywidget, and is made when somebody asks for it."
+    if name == "InfluenceExplorer":
+        from .explorer import _widget_class
+        return _widget_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ def option(source, name):
 
 
 def render() -> tuple:  # (the text, {picture file: bytes})
-    "Prose, shown code and its outputs, and the pictures; some sections are only in the book."
+    "Prose, shown code (not that of `echo: false`), outputs and pictures; some sections are only in the book."
     parts, pictures, skipping = ["<!-- Made from nbs/index.ipynb by `make notebooks`: edit that. -->"], {}, False
     for cell in nbformat.read(ROOT / "nbs/index.ipynb", as_version=4).cells:
         source = cell.source
@@ -29,7 +29,8 @@ def render() -> tuple:  # (the text, {picture file: bytes})
             continue
         if re.search(r"^#\|\s*(hide|code-fold)", source, re.M): continue
         images = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
-        parts.append("```python\n" + re.sub(r"^#\|.*\n", "", source, flags=re.M).strip() + "\n```")
+        if option(source, "echo") != "false":
+            parts.append("```python\n" + re.sub(r"^#\|.*\n", "", source, flags=re.M).strip() + "\n```")
         for image in images:
             name = f"nbs/images/{option(source, 'label')}.png"
             pictures[name] = base64.b64decode(image)
