@@ -63,30 +63,28 @@ def rank_correlation(
     size = a.norm(dim=0) * b.norm(dim=0)
     return torch.where(size > 0, (a * b).sum(0) / size.clamp(min=1e-300), 0.0)
 
-# %% ../nbs/14_compare.ipynb #3bd4d0af
+# %% ../nbs/14_compare.ipynb #8c753a70
 class DatamodelingScore(NamedTuple):
     "How well sums of influences order subsets of the training data."
     score: float  # equation (2), in [−1, 1]
-    low: float  # end of the 95% bootstrap interval over the subsets
-    high: float  # the other end
+    low: float  # two standard errors below it, over the choice of subsets
+    high: float  # two standard errors above it
     per_test_point: torch.Tensor  # rank correlation of each test point, [N_test]
 
-# %% ../nbs/14_compare.ipynb #a10c30c4
+# %% ../nbs/14_compare.ipynb #85610fe4
 def linear_datamodeling_score(
     influences: torch.Tensor,  # I(z_test, z_train), positive helps, [N_test, n]
-    masks: torch.Tensor,  # which points were in which subset, [m, n] bool
+    masks: torch.Tensor,  # which points were in which subset, [m, n] bool, m ≥ 3
     losses: torch.Tensor,  # test losses after training on each subset, [m, N_test]
-    *,
-    resamples: int = 200,  # bootstrap samples for the interval
-    random_state: int = 0,  # their seed
-) -> DatamodelingScore:  # score, its 95% interval, and the correlation of each test point
-    "The linear datamodeling score (Park and others 2023), equation (2). Raises `ValueError` for shapes that do not fit."
+) -> DatamodelingScore:  # score, its interval, and the correlation of each test point
+    "The linear datamodeling score (Park and others 2023), equations (2) and (3). Raises `ValueError` for shapes that do not fit."
     masks = torch.as_tensor(masks)
-    if influences.shape != (losses.shape[1], masks.shape[1]) or len(losses) != len(masks):
-        raise ValueError(f"influences must have shape [{losses.shape[1]}, {masks.shape[1]}] and losses one row a subset, "
-                         f"got {tuple(influences.shape)} and {tuple(losses.shape)} for masks {tuple(masks.shape)}")
-    predicted = -masks.to(influences.dtype) @ influences.T
+    if influences.shape != (losses.shape[1], masks.shape[1]) or len(losses) != len(masks) or len(masks) < 3:
+        raise ValueError(f"influences must have shape [{losses.shape[1]}, {masks.shape[1]}] and losses one row for each of three or more "
+                         f"subsets, got {tuple(influences.shape)} and {tuple(losses.shape)} for masks {tuple(masks.shape)}")
+    predicted, m = -masks.to(influences.dtype) @ influences.T, len(masks)
     each = rank_correlation(losses, predicted)
-    draws = np.random.RandomState(random_state).randint(0, len(masks), (resamples, len(masks)))
-    scores = [rank_correlation(losses[draw], predicted[draw]).mean().item() for draw in draws]
-    return DatamodelingScore(each.mean().item(), *np.percentile(scores, [2.5, 97.5]).tolist(), each)
+    others = ~torch.eye(m, dtype=torch.bool)
+    without = torch.stack([rank_correlation(losses[keep], predicted[keep]).mean() for keep in others])
+    half = 2 * ((m - 1) / m * ((without - without.mean()) ** 2).sum()).sqrt().item()
+    return DatamodelingScore(each.mean().item(), each.mean().item() - half, each.mean().item() + half, each)
