@@ -36,3 +36,6 @@ def __getattr__(name):
         from .explorer import _widget_class
         return _widget_class()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+from .compare import (DatamodelingScore, linear_datamodeling_score, losses_after_training, rank_correlation, subset_masks)
+from .failures import proximal_bregman_response, train_copies
+from .tracin import tracin

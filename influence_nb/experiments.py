@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SWITCH', 'made_with', 'stored', 'Cost', 'measure_cost']
 
-# %% ../nbs/96_experiments.ipynb #c01d5d8f
+# %% ../nbs/96_experiments.ipynb #887ab618
+import ctypes
 import datetime
 import gc
 import json
@@ -47,15 +48,16 @@ class Cost(NamedTuple):
     seconds: float  # wall time
     megabytes: float  # highest resident memory above what was there before; NaN where it cannot be measured
 
-# %% ../nbs/96_experiments.ipynb #7138382e
+# %% ../nbs/96_experiments.ipynb #af1bf708
 def _resident(field):
     "A memory field of this process in MB: VmRSS (now) or VmHWM (highest since the last reset)"
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field + ":"))
 
 def _reset_peak():
-    "Start the high-water mark afresh and return the memory in use, or NaN"
+    "Give back what is free, start the high-water mark afresh, and return the memory in use, or NaN"
     gc.collect()
+    getattr(ctypes.CDLL(None), "malloc_trim", lambda unused: 0)(0)
     try: Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     except OSError: return float("nan")
     return _resident("VmRSS")
