@@ -14,20 +14,23 @@ from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parame
                          newton_step_parameters)
 from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient
 from .lissa import DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series, stochastic_series
-from .harmonic import InverseHarmonicMeanInfluence
-from .shared_checks import check_influence_class, influence_cases, influence_report
 from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence
-from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
 from .ekfac import EkfacInfluence, EkfacInverse
-from .widgets import Choice, Slider, Toggle, explore
+from .harmonic import InverseHarmonicMeanInfluence
+from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
+from .compare import (DatamodelingScore, linear_datamodeling_score, losses_after_training, rank_correlation, subset_masks)
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
 from .digits import gauss_newton_leave_one_out_loss, knn_shapley, output_derivatives
 from .perturbation import Attack, attack_training_set, training_input_gradients
-from .experiments import Cost, made_with, measure_cost, stored
 from .review import (Evidence, Review, ReviewFileError, Suspects, data_fingerprint, decision_table, find_mislabeled,
                      next_undecided, plot_suspects, review_labels, strongest_influences)
+from .failures import proximal_bregman_response, train_copies
+from .tracin import tracin
+from .widgets import Choice, Slider, Toggle, explore
 from .explorer import NoOptimumError, influence_explorer, plot_explorer
+from .shared_checks import check_influence_class, influence_cases, influence_report
+from .experiments import Cost, made_with, measure_cost, stored
 
 
 def __getattr__(name):
@@ -36,6 +39,3 @@ def __getattr__(name):
         from .explorer import _widget_class
         return _widget_class()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-from .compare import (DatamodelingScore, linear_datamodeling_score, losses_after_training, rank_correlation, subset_masks)
-from .failures import proximal_bregman_response, train_copies
-from .tracin import tracin
