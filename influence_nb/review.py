@@ -587,7 +587,7 @@ def _evidence_html(show, position):
     def row(title, points, values, sign):
         chosen = [(int(j), value) for j, value in zip(points[position], values[position]) if sign * value > 0]
         figures = "".join(show.figure(j, f"label {html.escape(str(show.review.y[j]))}<br>{value:+.2g}") for j, value in chosen)
-        return f'<div><div style="font-size:.85em">{title}</div><div style="display:flex;flex-wrap:wrap">{figures or "none"}</div></div>'
+        return f'<div><div>{title}</div><div style="display:flex;flex-wrap:wrap">{figures or "none"}</div></div>'
     e = show.evidence
     return (row("Most helpful: they lower the loss of this label", e.helpful, e.helpful_values, 1)
             + row("Most harmful: they raise it", e.harmful, e.harmful_values, -1))
