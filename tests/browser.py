@@ -305,13 +305,14 @@ def widget_problems(browser, base, token, name):
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         page.wait_for_function(IS_IDLE, timeout=60_000)
         run_all(page)
-        handle = page.locator(".widget-slider .noUi-handle, .jupyter-widgets .noUi-handle").first
+        slider, select = page.locator(".jupyter-widgets .noUi-handle").first, page.locator(".widget-dropdown select").first
         for attempt in range(720):  # cells far below are rendered when they are scrolled to, and a chapter may run for minutes
-            if handle.count(): break
+            if slider.count() or select.count(): break
             if attempt % 40 == 39 and page.evaluate(IS_IDLE): run_all(page)
             page.evaluate("() => { const n = document.querySelector('.jp-WindowedPanel-outer'); if (n) n.scrollTop = (n.scrollTop + 700) % (n.scrollHeight + 1) }")
             page.wait_for_timeout(250)
-        else: return ["no slider appeared"]
+        else: return ["no control appeared"]
+        handle, key = (slider, "ArrowRight") if slider.count() else (select, "ArrowDown")
         handle.scroll_into_view_if_needed()
         source = "h => { let b = h; while (b && !b.querySelector('img')) b = b.parentElement; return b ? b.querySelector('img').src : '' }"
         for _ in range(240):
@@ -319,7 +320,7 @@ def widget_problems(browser, base, token, name):
             if before: break
             page.wait_for_timeout(250)
         handle.focus()
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press(key)
         for _ in range(80):
             if handle.evaluate(source) not in (before, ""): return []
             page.wait_for_timeout(250)

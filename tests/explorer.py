@@ -341,7 +341,7 @@ def check_lab(browser):
     "A live kernel: traits set in Python move the picture, a click arrives in Python, both sides have the same numbers"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS],
                                         metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}})
-    with site.jupyterlab() as (base, token):
+    with site.jupyterlab() as (base, token, _):
         page, problems = browser.new_page(viewport={"width": 1280, "height": 1500}), []
         page.on("request", lambda r: None if r.url.startswith((base, base.replace("http", "ws"), "data:", "blob:")) else problems.append(f"asks for {r.url}"))
         page.on("pageerror", lambda e: problems.append(f"script error: {e}"))
