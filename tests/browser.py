@@ -265,6 +265,9 @@ def jupyterlab():
         port = s.getsockname()[1]
     token, folder = secrets.token_hex(16), Path(tempfile.mkdtemp())
     shutil.copytree(ROOT / "nbs", folder / "nbs")
+    notebook_settings = folder / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    notebook_settings.parent.mkdir(parents=True)
+    notebook_settings.write_text('{"windowingMode": "none"}')  # all cells are in the page, not only those in view
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", f"--port={port}", "--ip=127.0.0.1", f"--IdentityProvider.token={token}",
                "--allow-root", f"--ServerApp.root_dir={folder / 'nbs'}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
                "--LabApp.news_url=None", f"--LabApp.workspaces_dir={folder / 'workspaces'}", f"--LabApp.user_settings_dir={folder / 'settings'}"]
@@ -306,12 +309,13 @@ def widget_problems(browser, base, token, name):
         page.wait_for_function(IS_IDLE, timeout=60_000)
         run_all(page)
         slider, select = page.locator(".jupyter-widgets .noUi-handle").first, page.locator(".widget-dropdown select").first
-        for attempt in range(720):  # cells far below are rendered when they are scrolled to, and a chapter may run for minutes
+        for attempt in range(720):  # a chapter may run for minutes
             if slider.count() or select.count(): break
             if attempt % 40 == 39 and page.evaluate(IS_IDLE): run_all(page)
-            page.evaluate("() => { const n = document.querySelector('.jp-WindowedPanel-outer'); if (n) n.scrollTop = (n.scrollTop + 700) % (n.scrollHeight + 1) }")
             page.wait_for_timeout(250)
         else: return ["no control appeared"]
+        page.wait_for_timeout(500)
+        page.wait_for_function(IS_IDLE, timeout=120_000)  # the cells below run first, then the kernel answers the hand
         handle, key = (slider, "ArrowRight") if slider.count() else (select, "ArrowDown")
         handle.scroll_into_view_if_needed()
         source = "h => { let b = h; while (b && !b.querySelector('img')) b = b.parentElement; return b ? b.querySelector('img').src : '' }"
