@@ -180,11 +180,12 @@ def digits_problem(name, batch_size, quick):
                    answers=lambda: torch.load(kept(name, quick)))
 
 
-def blobs_problem(name, batch_size, quick, sigma=0.2, seed=1):
-    "A workload on the blobs. `quick` widens them, so that no line parts them."
+def blobs_problem(name, batch_size, quick, seed=1):
+    "A workload on the blobs; the smaller ones are wider, so that no line parts them."
     n, m = BLOBS[name]
     if quick:
-        n, m, sigma = n // 10, max(m // 10, 10), 0.5
+        n, m = n // 10, max(m // 10, 10)
+    sigma = 0.2 if n > 5000 else 0.5
     x, y = blobs(10_000, sigma, seed)
     # The last tenth of the samples is the validation part that nothing here uses.
     train, test = slice(0, n), slice(7000, 7000 + m)
