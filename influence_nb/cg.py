@@ -89,10 +89,12 @@ class CgInverse:
         self,
         curvature,  # symmetric positive definite, [p, p], with `@`
         *,
+        rtol: float | None = None,  # relative residual to reach; 1e-10 in float64, 1e-5 in float32 by default
+        atol: float = 0.0,  # absolute residual to reach
+        maxiter: int | None = None,  # largest number of iterations; 10 p, and at least 50, by default
         preconditioner=None,  # takes the curvature and returns a function [p, any] → [p, any], as any inverse class does
-        **options,  # the others of `conjugate_gradient`
     ):
-        self.curvature, self.options, self.result = curvature, options, None
+        self.curvature, self.options, self.result = curvature, dict(rtol=rtol, atol=atol, maxiter=maxiter), None
         self.preconditioner = None if preconditioner is None else preconditioner(curvature)
 
     def __call__(
@@ -120,20 +122,4 @@ class CgInverse:
 # %% ../nbs/08_cg.ipynb #484d5352
 class CgInfluence(Influence):
     "Influence functions by conjugate gradient: for models whose matrix [p, p] cannot be stored."
-    def __init__(
-        self,
-        model,  # a trained `nn.Module`; it is copied at `.fit` and never changed
-        loss,  # loss(model(x), y), a mean over the batch
-        hessian_regularization=0.0,  # λ, or a mapping of block name → λ
-        *,
-        rtol: float | None = None,  # relative residual to reach; 1e-10 in float64, 1e-5 in float32 by default
-        atol: float = 0.0,  # absolute residual to reach
-        maxiter: int | None = None,  # largest number of iterations; 10 p, and at least 50, by default
-        preconditioner=None,  # takes a block's curvature and returns a function [p, any] → [p, any], as any inverse class does
-        **structure,  # second_order_mode and block_structure, as in `Influence`
-    ):
-        super().__init__(model, loss, hessian_regularization, **structure)
-        self.options = dict(rtol=rtol, atol=atol, maxiter=maxiter, preconditioner=preconditioner)
-
-    def inverse(self, curvature):  # what `.fit` calls for each block
-        return CgInverse(curvature, **self.options)
+    inverse_class = CgInverse

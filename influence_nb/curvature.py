@@ -101,50 +101,59 @@ def _activation_elements(f, x, y):
     return max(1, sum(sizes) - len(f.theta))
 
 # %% ../nbs/05_curvature.ipynb #09b8d2c8
-def _add_generic(curvature, x, y, V, total):
-    "Add the product with a batch to the total, a bounded number of samples and columns at a time"
-    f, elements = curvature.f, _activation_elements(curvature.f, x, y)
-    for columns in chunks(V.shape[1], elements * min(len(x), 256) + len(V)):
-        for rows in chunks(len(x), elements * (columns.stop - columns.start)):
-            total[:, columns] += curvature.product(f, f.theta, x[rows], y[rows], V[:, columns])
+class _SampleProducts:
+    "Sums of products for any model: a bounded number of samples and columns at a time"
+    at_once = False  # the matrix is formed as products with the identity
+
+    def __init__(self, f, product): self.f, self.product, self.elements = f, product, None
+
+    def add(self, x, y, V, total):
+        if self.elements is None: self.elements = _activation_elements(self.f, x, y)
+        for columns in chunks(V.shape[1], self.elements * min(len(x), 256) + len(V)):
+            for rows in chunks(len(x), self.elements * (columns.stop - columns.start)):
+                total[:, columns] += self.product(self.f, self.f.theta, x[rows], y[rows], V[:, columns])
 
 # %% ../nbs/05_curvature.ipynb #a1c04e72
 COLUMNS, TANGENT_ELEMENTS = 8, 2**22  # directions at a time; numbers in the tangents of so many, few enough to stay near the processor
 
-def _chain_passes(curvature, x, y, samples):
-    "A batch on its way through the chain, so many samples at a time"
-    for rows in chunks(len(x), 1, max(1, samples)):
-        yield chain_pass(curvature.f, curvature.modules, x[rows], y[rows], curvature.gauss_newton)
+class _LayerProducts:
+    "The same for a chain, layer by layer; the passes of a batch are kept if they are small"
+    def __init__(self, f, modules, gauss_newton, x, y):
+        self.f, self.modules, self.gauss_newton, self.kept = f, modules, gauss_newton, (None, None, None)
+        steps, outputs, _ = chain_pass(f, modules, x[:1], y[:1], gauss_newton=True)
+        self.elements = sum(step.a.numel() for step in steps) + outputs.numel()  # that a sample leaves along the chain
+        self.at_once = all(step.a.ndim == 2 for step in steps if isinstance(step, LinearStep))  # all layers have one position
 
-def _look_for_chain(curvature, mode):
-    "Is the model a chain, how many numbers does a sample leave along it, and do all its linear layers have one position?"
-    f, curvature.gauss_newton, curvature.kept = curvature.f, mode == "gauss_newton", {}
-    curvature.modules = None if mode == "empirical_fisher" else chain_modules(f)
-    curvature.elements, curvature.plain = 0, curvature.modules is not None
-    if curvature.modules is None: return
-    x, y = next(_pairs(curvature.data, f.theta.device))
-    steps, outputs, _ = chain_pass(f, curvature.modules, x[:1], y[:1], gauss_newton=True)
-    curvature.elements = sum(step.a.numel() for step in steps) + outputs.numel()
-    curvature.plain = all(step.a.ndim == 2 for step in steps if isinstance(step, LinearStep))
+    def passes(self, x, y, samples):
+        for rows in chunks(len(x), 1, max(1, samples)): yield chain_pass(self.f, self.modules, x[rows], y[rows], self.gauss_newton)
+
+    def batch_passes(self, x, y):
+        if self.kept[0] is x and self.kept[1] is self.f.theta: return self.kept[2]
+        passes = self.passes(x, y, TANGENT_ELEMENTS // (COLUMNS * self.elements))
+        if 3 * self.elements * len(x) > CHUNK_ELEMENTS: return passes
+        self.kept = x, self.f.theta, list(passes)
+        return self.kept[2]
+
+    def add(self, x, y, V, total):
+        for columns in chunks(V.shape[1], self.elements, min(COLUMNS, max(1, CHUNK_ELEMENTS // self.elements))):
+            total[:, columns] += chain_product(self.f, self.batch_passes(x, y), V[:, columns])
+
+    def matrix(self, x, y): return chain_hessian(self.f, self.passes(x, y, CHUNK_ELEMENTS // self.elements**2))
 
 # %% ../nbs/05_curvature.ipynb #a1c04e73
-def _add_layered(curvature, x, y, V, total):
-    "The same for a chain, layer by layer"
-    f, kept, elements = curvature.f, curvature.kept, curvature.elements
-    passes = lambda: _chain_passes(curvature, x, y, TANGENT_ELEMENTS // (COLUMNS * elements))
-    if kept.get("x") is not x or kept["theta"] is not f.theta:
-        kept.clear()
-        if 3 * elements * len(x) <= CHUNK_ELEMENTS: kept.update(x=x, theta=f.theta, passes=list(passes()))
-    for columns in chunks(V.shape[1], elements, min(COLUMNS, max(1, CHUNK_ELEMENTS // elements))):
-        total[:, columns] += chain_product(f, kept.get("passes") or passes(), V[:, columns])
+def _products(f, data, second_order_mode):
+    "Layer by layer where the model is a chain, otherwise by automatic differentiation"
+    modules = None if second_order_mode == "empirical_fisher" else chain_modules(f)
+    if modules is None: return _SampleProducts(f, CURVATURES[second_order_mode])
+    return _LayerProducts(f, modules, second_order_mode == "gauss_newton", *next(_pairs(data, f.theta.device)))
 
 # %% ../nbs/05_curvature.ipynb #a1c04e74
 def _mean_products(curvature, V):
     "The mean over all samples"
     f, indices = curvature.f, curvature.indices
     if indices is not None: V = V.new_zeros(len(f.theta), V.shape[1]).index_copy(0, indices, V)
-    total, add = torch.zeros_like(V), _add_generic if curvature.modules is None else _add_layered
-    for x, y in _pairs(curvature.data, f.theta.device): add(curvature, x, y, V, total)
+    total = torch.zeros_like(V)
+    for x, y in _pairs(curvature.data, f.theta.device): curvature.products.add(x, y, V, total)
     total /= curvature.num_samples
     return total if indices is None else total[indices]
 
@@ -152,15 +161,14 @@ def _mean_products(curvature, V):
 def _mean_dense(curvature):
     "The dense mean over all samples: of a chain at once where that is possible, else as products with the identity"
     f, p = curvature.f, curvature.shape[0]
-    if not _dense_by_layers(curvature): return _mean_products(curvature, torch.eye(p, dtype=f.theta.dtype, device=f.theta.device))
-    samples = CHUNK_ELEMENTS // curvature.elements**2
-    total = sum(chain_hessian(f, _chain_passes(curvature, x, y, samples)) for x, y in _pairs(curvature.data, f.theta.device))
+    if not _dense_at_once(curvature): return _mean_products(curvature, torch.eye(p, dtype=f.theta.dtype, device=f.theta.device))
+    total = sum(curvature.products.matrix(x, y) for x, y in _pairs(curvature.data, f.theta.device))
     total /= curvature.num_samples
     return total if curvature.indices is None else total[curvature.indices][:, curvature.indices]
 
-def _dense_by_layers(curvature):
+def _dense_at_once(curvature):
     "Whether `chain_hessian` can form the matrix; a block is cut out of the whole, if that is small"
-    return curvature.plain and (curvature.indices is None or len(curvature.f.theta) ** 2 <= CHUNK_ELEMENTS)
+    return curvature.products.at_once and (curvature.indices is None or len(curvature.f.theta) ** 2 <= CHUNK_ELEMENTS)
 
 # %% ../nbs/05_curvature.ipynb #a1c04e77
 DENSE_ELEMENTS = 2**25  # largest dense matrix that is formed without being asked for: 256 MiB of float64
@@ -169,7 +177,7 @@ def _dense_is_cheaper(curvature, columns):
     "Whether forming the matrix and multiplying by it takes fewer operations than that many columns of products"
     p, all_p = curvature.shape[0], len(curvature.f.theta)
     product = 12 * curvature.num_samples * all_p
-    forming = all_p * product / 3 if _dense_by_layers(curvature) else p * product
+    forming = all_p * product / 3 if _dense_at_once(curvature) else p * product
     return p**2 <= DENSE_ELEMENTS and forming + columns * 2 * p**2 < columns * product
 
 # %% ../nbs/05_curvature.ipynb #fdd96a8f
@@ -188,9 +196,9 @@ class Curvature:
     ):
         if not hessian_regularization >= 0: raise ValueError(f"hessian_regularization must be zero or positive, got {hessian_regularization}")
         self.f, self.data, self.indices, self.dense = f, read_batches(f, data), None, None
-        self.product, self.hessian_regularization = CURVATURES[known_mode(second_order_mode)], hessian_regularization
+        self.second_order_mode, self.hessian_regularization = known_mode(second_order_mode), hessian_regularization
         self.num_samples = sum(len(x) for x, _ in self.data)
-        _look_for_chain(self, second_order_mode)
+        self.products = _products(f, self.data, second_order_mode)
 
     @property
     def shape(self):  # (p, p)

@@ -81,7 +81,7 @@ def plot_blobs(
     s: float | None = None,  # marker size, in points squared
     legend_title: str | None = None,  # title of the legend
 ):  # the axes
-    "Scatter points by class; colour and marker both tell the class."
+    "Scatter points by class; color and marker both tell the class."
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim != 2 or x.shape[1] != 2: raise ValueError(f"x must have shape [n, 2] to be drawn in the plane, got {x.shape}")
     if ax is None: _, ax = plt.subplots(figsize=(5, 4), layout="constrained")

@@ -9,11 +9,11 @@ __all__ = ['loss_hessian_columns', 'kronecker_factors', 'KroneckerInverse', 'rot
 # %% ../nbs/11_ekfac.ipynb #384f114d
 import torch
 from torch.func import grad, jacrev, vmap
-from .training import LossOfParameters, check_samples
+from .training import LossOfParameters
 from .gradients import chunks, finite_gradients
 from .curvature import Curvature, _pairs
 from .layers import layer_pass, output_gradients
-from .influence import Influence, SingularHessianError, _check_arguments, _fitted, parameter_blocks
+from .influence import Influence, SingularHessianError, parameter_blocks
 
 # %% ../nbs/11_ekfac.ipynb #e0c2f6c8
 def loss_hessian_columns(
@@ -21,7 +21,7 @@ def loss_hessian_columns(
     outputs: torch.Tensor,  # of the model, [n, …], C numbers a sample
     y: torch.Tensor,  # targets, [n, …]
 ) -> torch.Tensor:  # ℓ₁, …, ℓᵣ with Σ ℓℓᵀ = Λᵢ for each sample, [r ≤ C, n, …]
-    "Factor the loss's Hessian in output space (equation 4). Raises `ValueError` where the loss is not convex in the outputs."
+    "Factor the loss's Hessian in output space (equation 1). Raises `ValueError` where the loss is not convex in the outputs."
     def of_sample(o, target): return f.loss(o.view(1, *outputs.shape[1:]), target[None])
     Lambda = vmap(jacrev(grad(of_sample)))(outputs.reshape(len(outputs), -1), y)
     values, vectors = torch.linalg.eigh(Lambda)
@@ -268,52 +268,20 @@ def _shares(influence, x_test, y_test, x, y):
             for block, inverse in influence.inverses.items():
                 yield block, t, n, kronecker_scores(inverse, test[block], train[block])
 
-def _own_shares(influence, x, y):
-    "Yield the self-influences, a bounded number of points at a time"
-    for n in chunks(len(x), _pair_elements(influence.f, x)):
-        pairs = _rotated_pairs(influence, x[n], y[n], n.start)
-        yield sum(_own_scores(inverse.D, *pairs[block]) for block, inverse in influence.inverses.items())
-
 # %% ../nbs/11_ekfac.ipynb #50acf49b
 class KroneckerInfluence(Influence):
-    "The questions of `Influence`, answered from pairs (a, δ): for inverses that are a `KroneckerInverse` for each layer."
-    def influences_by_block(
-        self,
-        x_test,  # test inputs, [N_test, …]
-        y_test,  # test targets, [N_test, …]
-        x=None,  # training inputs, [N_train, …]; the test points themselves by default
-        y=None,  # training targets, [N_train, …]
-        mode: str = "up",  # "up", or "perturbation" for the gradient in x
-    ) -> dict:  # layer name → influences, shaped as `influences` returns them
-        "The share of each layer; the shares add up to `influences`."
-        if mode == "perturbation": return super().influences_by_block(x_test, y_test, x, y, mode)
-        x_test, y_test, x, y = _check_arguments(self, x_test, y_test, x, y, mode)
-        shares = {block: self.f.theta.new_empty(len(x_test), len(x)) for block in self.blocks}
-        for block, t, n, scores in _shares(self, x_test, y_test, x, y): shares[block][t, n] = scores
-        return shares
+    """The questions of `Influence`, answered from pairs (a, δ), for inverses that are a `KroneckerInverse` for each layer:
+    no flat gradient is formed, save in mode "perturbation"."""
+    def _scores(self, blocks, x_test, y_test, x, y, mode):
+        if mode == "perturbation": return super()._scores(blocks, x_test, y_test, x, y, mode)
+        found = {block: self.f.theta.new_zeros(len(x_test), len(x)) for block in blocks}
+        for layer, t, n, scores in _shares(self, x_test, y_test, x, y): found["all" if "all" in blocks else layer][t, n] += scores
+        return found
 
-    def influences(
-        self,
-        x_test,  # test inputs, [N_test, …]
-        y_test,  # test targets, [N_test, …]
-        x=None,  # training inputs, [N_train, …]; the test points themselves by default
-        y=None,  # training targets, [N_train, …]
-        mode: str = "up",  # "up", or "perturbation" for the gradient in x
-    ) -> torch.Tensor:  # [N_test, N_train], with *x.shape[1:] behind it in mode "perturbation"
-        "Every pair of test and training points, and no flat gradient is formed in mode 'up'."
-        if mode == "perturbation": return super().influences(x_test, y_test, x, y, mode)
-        x_test, y_test, x, y = _check_arguments(self, x_test, y_test, x, y, mode)
-        total = self.f.theta.new_zeros(len(x_test), len(x))
-        for _, t, n, scores in _shares(self, x_test, y_test, x, y): total[t, n] += scores
-        return total
-
-    def self_influences(
-        self,
-        x,  # inputs, [N, …]
-        y,  # targets, [N, …]
-    ) -> torch.Tensor:  # I(zᵢ, zᵢ), [N]
-        "The influence of each point on its own loss, in O(N) memory."
-        return torch.cat(list(_own_shares(self, *check_samples(_fitted(self), x, y))))
+    def _self_scores(self, x, y):
+        for n in chunks(len(x), _pair_elements(self.f, x)):
+            pairs = _rotated_pairs(self, x[n], y[n], n.start)
+            yield sum(_own_scores(inverse.D, *pairs[block]) for block, inverse in self.inverses.items())
 
 # %% ../nbs/11_ekfac.ipynb #e8b68ef0
 class EkfacInfluence(KroneckerInfluence):

@@ -52,7 +52,7 @@ class Cost(NamedTuple):
 def _resident(field):
     "A memory field of this process in MB: VmRSS (now) or VmHWM (highest since the last reset)"
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field + ":"))
+    return next(int(line.split()[1]) * 1.024e-3 for line in lines if line.startswith(field + ":"))
 
 def _reset_peak():
     "Give back what is free, start the high-water mark afresh, and return the memory in use, or NaN"

@@ -49,6 +49,8 @@ def _block_gradients(curvature, max_elements):
 # %% ../nbs/12_harmonic.ipynb #f7e9fa42
 class InverseHarmonicMeanInfluence(Influence):
     "Influence functions with the mean of the inverses of the damped outer products (DataInf: Kwon et al. 2023)."
+    inverse_class = HarmonicMeanInverse
+
     def __init__(
         self,
         model,  # a trained `nn.Module`; it is copied at `.fit` and never changed
@@ -62,6 +64,3 @@ class InverseHarmonicMeanInfluence(Influence):
             raise ValueError(f"second_order_mode must be 'empirical_fisher' for the harmonic mean, got {second_order_mode!r}: "
                              "use another inverse for the Hessian or Gauss-Newton")
         super().__init__(model, loss, hessian_regularization, second_order_mode=second_order_mode, **structure)
-
-    def inverse(self, curvature):  # what `.fit` calls for each block
-        return HarmonicMeanInverse(curvature)

@@ -7,6 +7,7 @@ __all__ = ['NotFittedError', 'SingularHessianError', 'DirectInverse', 'parameter
            'FittedInverse', 'Influence', 'DirectInfluence', 'plot_influences']
 
 # %% ../nbs/06_influence.ipynb #d16feb44
+import inspect
 import numpy as np
 import torch
 import matplotlib.pyplot as plt
@@ -102,9 +103,21 @@ def _solve(influence, G):
     for block, i in influence.blocks.items(): factors[:, i] = influence.inverses[block](G[:, i].T).T
     return factors
 
+# %% ../nbs/06_influence.ipynb #0f71a5e1
+def _no_inverse(curvature): raise NotImplementedError("use a subclass that names its inverse, such as DirectInfluence")
+
+def _with_options(function, inverse):
+    "The signature of a function, with the options of an inverse in place of its **options"
+    mine, theirs = inspect.signature(function), list(inspect.signature(inverse).parameters.values())[1:]
+    own = [p for p in list(mine.parameters.values())[1:] if p.kind != p.VAR_KEYWORD]
+    return mine.replace(parameters=own + [p.replace(kind=p.KEYWORD_ONLY) for p in theirs])
+
 # %% ../nbs/06_influence.ipynb #24cb6303
 class FittedInverse:
-    "The curvature of a model's loss over its training data, and the inverse of each block. Subclasses say which inverse."
+    """The curvature of a model's loss over its training data, and the inverse of each block. A subclass names its inverse,
+    whose options are taken by keyword. Raises `TypeError` for an option that the inverse does not have."""
+    inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → a function from right-hand sides [p, k] to solutions [p, k]
+
     def __init__(
         self,
         model,  # a trained `nn.Module`; it is copied at `.fit` and never changed
@@ -114,21 +127,23 @@ class FittedInverse:
         second_order_mode: str = "hessian",  # "hessian", "gauss_newton" or "empirical_fisher"
         block_structure="full",  # "full", "layer", "parameter", or a mapping of block name → parameter names
         regularization=None,  # another name for `hessian_regularization`, as pyDVL calls it
+        **options,  # of the inverse
     ):
-        self.model, self.loss, self.f = model, loss, None
+        inspect.signature(self.inverse_class).bind(None, **options)
+        self.model, self.loss, self.f, self.blocks, self.options = model, loss, None, None, options
         self.hessian_regularization = hessian_regularization if regularization is None else regularization
         self.second_order_mode, self.block_structure = known_mode(second_order_mode), block_structure
 
-    def inverse(self, curvature):  # a subclass returns a function from right-hand sides [p, k] to solutions [p, k]
-        raise NotImplementedError("use a subclass that names its inverse, such as DirectInfluence")
+    def __init_subclass__(cls):
+        cls.__signature__ = None if "__init__" in vars(cls) else _with_options(FittedInverse.__init__, cls.inverse_class)
+
+    def inverse(self, curvature):  # of one block; for a subclass that has more to do than to name a class
+        return self.inverse_class(curvature, **self.options)
 
     def inverses_of(self, whole, blocks, damping):  # {block name: its inverse}; to override where one pass serves all blocks
         return {block: self.inverse(whole.block(i, damping[block])) for block, i in blocks.items()}
 
-    def fit(
-        self,
-        train_loader,  # loader of (x, y) batches: the data that the model was trained on
-    ):  # self
+    def fit(self, train_loader):  # loader of (x, y) batches: the data that the model was trained on → self
         "Copy the parameters as they are now, and prepare the inverse of each block of the curvature."
         f = LossOfParameters(self.model, self.loss)
         blocks = parameter_blocks(f, self.block_structure)
@@ -137,10 +152,7 @@ class FittedInverse:
         self.inverses, self.f, self.blocks = self.inverses_of(whole, blocks, damping), f, blocks
         return self
 
-    def to(
-        self,
-        device,  # where to compute from now on
-    ):  # self
+    def to(self, device):  # where to compute from now on → self
         "Move the copied parameters and the inverses. The user's model stays where it is."
         for part in (_fitted(self), *self.inverses.values()): part.to(device)
         self.blocks = {block: i if i is None else i.to(device) for block, i in self.blocks.items()}
@@ -182,6 +194,12 @@ class Influence(FittedInverse):
     """I(z_test, z_train) = ∇L(z_test)ᵀ H⁻¹ ∇L(z_train). Positive means helpful: to first order, taking the training point
     away raises the test loss by I/n (Koh & Liang 2017, with their sign turned)."""
 
+    def _scores(self, blocks, x_test, y_test, x, y, mode):  # for a subclass that can score pairs without their factors
+        return dict(zip(blocks, _connect(self.f, self.influence_factors(x_test, y_test), x, y, mode, list(blocks.values()))))
+
+    def _self_scores(self, x, y):  # the same for a point with itself, in parts
+        for _, G in gradient_chunks(self.f, x, y): yield (G * _solve(self, G)).sum(1)
+
     def influences_from_factors(
         self,
         factors,  # what `influence_factors` returned for the test points, [N_test, p]
@@ -202,8 +220,7 @@ class Influence(FittedInverse):
         mode: str = "up",  # "up", or "perturbation" for the gradient in x
     ) -> torch.Tensor:  # [N_test, N_train], with *x.shape[1:] behind it in mode "perturbation"
         "Every pair of test and training points (or of test points with each other), [N_test, N_train(, …)]."
-        x_test, y_test, x, y = _check_arguments(self, x_test, y_test, x, y, mode)
-        return _connect(self.f, self.influence_factors(x_test, y_test), x, y, mode, [None])[0]
+        return self._scores({"all": None}, *_check_arguments(self, x_test, y_test, x, y, mode), mode)["all"]
 
     def influences_by_block(
         self,
@@ -214,9 +231,7 @@ class Influence(FittedInverse):
         mode: str = "up",  # "up", or "perturbation" for the gradient in x
     ) -> dict:  # block name → influences, shaped as `influences` returns them
         "The share of each block of parameters, block name → influences; the shares add up to `influences`."
-        x_test, y_test, x, y = _check_arguments(self, x_test, y_test, x, y, mode)
-        shares = _connect(self.f, self.influence_factors(x_test, y_test), x, y, mode, list(self.blocks.values()))
-        return dict(zip(self.blocks, shares))
+        return self._scores(self.blocks, *_check_arguments(self, x_test, y_test, x, y, mode), mode)
 
     def self_influences(
         self,
@@ -224,17 +239,12 @@ class Influence(FittedInverse):
         y,  # targets, [N, …]
     ) -> torch.Tensor:  # I(zᵢ, zᵢ), [N]
         "The influence of each point on its own loss, [N], without forming the N × N matrix."
-        x, y = check_samples(_fitted(self), x, y)
-        return torch.cat([(G * _solve(self, G)).sum(1) for _, G in gradient_chunks(self.f, x, y)])
+        return torch.cat(list(self._self_scores(*check_samples(_fitted(self), x, y))))
 
 # %% ../nbs/06_influence.ipynb #0742f3a2
 class DirectInfluence(Influence):
     "Influence functions with the exact inverse: forms the matrix [p, p], so it is for up to some thousands of parameters."
-    def inverse(
-        self,
-        curvature,  # of one block, [p, p]
-    ):  # a function from right-hand sides [p, k] to solutions [p, k]
-        return DirectInverse(curvature)
+    inverse_class = DirectInverse
 
 # %% ../nbs/06_influence.ipynb #2d34f08a
 def plot_influences(
@@ -246,11 +256,11 @@ def plot_influences(
     xlabel: str | None = None,  # label of the horizontal axis
     ylabel: str | None = None,  # label of the vertical axis
     suptitle: str | None = None,  # title of the figure
-    legend_title: str | None = None,  # label of the colour bar
+    legend_title: str | None = None,  # label of the color bar
     colorbar_limits: tuple | None = None,  # (low, high); symmetric about zero by default
     ax=None,  # axes to draw on
 ):  # the axes
-    "Scatter points coloured by influence: blue helps, red harms, white is zero."
+    "Scatter points colored by influence: blue helps, red harms, white is zero."
     x, influences = np.asarray(x), np.asarray(influences).ravel()
     if x.ndim != 2 or x.shape != (len(influences), 2): raise ValueError(f"x must have shape [{len(influences)}, 2], one row for each influence, got {x.shape}")
     if ax is None: _, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")

@@ -128,7 +128,7 @@ def layer_products(
     other_a: torch.Tensor,  # inputs for other samples, [m, positions, in]
     other_delta: torch.Tensor,  # their gradients at the output, [m, positions, out]
 ) -> torch.Tensor:  # ⟨Σ δaᵀ, Σ δ'a'ᵀ⟩ for every pair of samples, [n, m]
-    "Inner products of the weight gradients of a layer: by equation (2), or by writing them out where that is less work."
+    "Inner products of the weight gradients of a layer: by equation (3), or by writing them out where that is less work."
     positions, in_out = a.shape[1], a.shape[2] * delta.shape[2]
     if positions**2 * (a.shape[2] + delta.shape[2]) > in_out:
         return (delta.transpose(1, 2) @ a).flatten(1) @ (other_delta.transpose(1, 2) @ other_a).flatten(1).T

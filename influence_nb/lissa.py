@@ -25,6 +25,7 @@ def largest_eigenvalue(
 ) -> float:  # an estimate from below of max |λᵢ|
     "Power iteration from random vectors; deterministic. The estimate is max ‖Av‖ over unit vectors v seen."
     like = torch.zeros(0, dtype=torch.float64) if like is None else like
+    if hasattr(A, "densified_for"): A.densified_for(iterations * starts)
     V = torch.randn(A.shape[0], starts, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(like)
     estimate = 0.0
     for _ in range(iterations):
@@ -102,7 +103,7 @@ def neumann_series(
 def _on_samples(curvature, rows):
     "The same mean curvature plus λI, over some of the samples"
     part, (x, y) = copy.copy(curvature), curvature.data[0]
-    part.data, part.num_samples, part.dense, part.kept = [(x[rows], y[rows])], len(rows), None, {}
+    part.data, part.num_samples, part.dense, part.products = [(x[rows], y[rows])], len(rows), None, copy.copy(curvature.products)
     return part
 
 # %% ../nbs/09_lissa.ipynb #724b5dcf
@@ -198,23 +199,4 @@ def _warn_unless_converged(result, rtol):
 # %% ../nbs/09_lissa.ipynb #91cae2b8
 class LissaInfluence(Influence):
     "Influence functions by the Neumann series, with all samples in each product or with mini-batches (LiSSA)."
-    def __init__(
-        self,
-        model,  # a trained `nn.Module`; it is copied at `.fit` and never changed
-        loss,  # loss(model(x), y), a mean over the batch
-        hessian_regularization=0.0,  # λ, or a mapping of block name → λ
-        *,
-        maxiter: int = 2000,  # largest number of steps
-        dampen: float = 0.0,  # adds dampen · scale to λ, as in published code
-        scale: float | None = None,  # s; chosen from the largest eigenvalue of each block by default
-        rtol: float = 1e-3,  # relative residual and estimated error to reach
-        batch_size: int | None = None,  # samples in each product; all by default
-        repeats: int = 1,  # runs to average, with batch_size
-        seed: int = 0,  # of the batches
-        **structure,  # second_order_mode and block_structure, as in `Influence`
-    ):
-        super().__init__(model, loss, hessian_regularization, **structure)
-        self.options = dict(maxiter=maxiter, dampen=dampen, scale=scale, rtol=rtol, batch_size=batch_size, repeats=repeats, seed=seed)
-
-    def inverse(self, curvature):  # what `.fit` calls for each block
-        return LissaInverse(curvature, **self.options)
+    inverse_class = LissaInverse

@@ -79,6 +79,7 @@ def lanczos(
 ) -> LanczosResult:  # T, Q and β_m
     "An orthonormal basis of the Krylov space of a random vector, and A in it (Lanczos 1950), with full reorthogonalization."
     p, steps = A.shape[0], min(steps, A.shape[0])
+    if hasattr(A, "densified_for"): A.densified_for(steps)
     q, scale = _random_block(A, 1, seed)[:, 0], 0.0
     Q, T = q.new_zeros(p, steps), q.new_zeros(steps, steps)
     for j in range(steps):
@@ -212,38 +213,9 @@ class LowRankInfluence(Influence):
 # %% ../nbs/10_lowrank.ipynb #346acb32
 class ArnoldiInfluence(LowRankInfluence):
     "Influence functions with the largest eigenpairs from Lanczos' process: any curvature that is positive definite with λ."
-    def __init__(
-        self,
-        model,  # a trained `nn.Module`; it is copied at `.fit` and never changed
-        loss,  # loss(model(x), y), a mean over the batch
-        hessian_regularization=0.0,  # λ, or a mapping of block name → λ
-        *,
-        rank: int,  # eigenpairs a block, at most its number of parameters
-        steps: int | None = None,  # products for each block; 2 rank + 10 by default
-        seed: int = 0,  # of the random start
-        **structure,  # second_order_mode and block_structure, as in `Influence`
-    ):
-        super().__init__(model, loss, hessian_regularization, **structure)
-        self.options = dict(rank=rank, steps=steps, seed=seed)
-
-    def inverse(self, curvature):  # what `.fit` calls for each block
-        return ArnoldiInverse(curvature, **self.options)
+    inverse_class = ArnoldiInverse
 
 # %% ../nbs/10_lowrank.ipynb #61a9ef10
 class NystroemSketchInfluence(LowRankInfluence):
     "Influence functions with a Nyström sketch: one block product, for positive semidefinite curvature."
-    def __init__(
-        self,
-        model,  # a trained `nn.Module`; it is copied at `.fit` and never changed
-        loss,  # loss(model(x), y), a mean over the batch
-        hessian_regularization=0.0,  # λ, or a mapping of block name → λ
-        *,
-        rank: int,  # columns of the sketch a block, at most its number of parameters
-        seed: int = 0,  # of the sketch
-        **structure,  # second_order_mode and block_structure, as in `Influence`
-    ):
-        super().__init__(model, loss, hessian_regularization, **structure)
-        self.options = dict(rank=rank, seed=seed)
-
-    def inverse(self, curvature):  # what `.fit` calls for each block
-        return NystroemInverse(curvature, **self.options)
+    inverse_class = NystroemInverse

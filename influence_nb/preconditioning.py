@@ -7,6 +7,7 @@ __all__ = ['matrix_diagonal', 'DiagonalInverse', 'JacobiPreconditioner', 'Nystro
 
 # %% ../nbs/13_preconditioning.ipynb #ecc33efc
 import torch
+from .curvature import Curvature
 from .lowrank import LowRankInverse, nystroem
 from .lowrank import _checked_rank, _damping, _random_block
 
@@ -70,15 +71,19 @@ class NystroemPreconditioner:
         self,
         rank: int,  # columns of the sketch, at most p
         *,
+        second_order_mode: str | None = None,  # curvature to sketch, such as "gauss_newton" for a Hessian; the given one by default
         seed: int = 0,  # of the sketch
     ):
-        self.rank, self.seed = rank, seed
+        self.rank, self.second_order_mode, self.seed = rank, second_order_mode, seed
 
     def __call__(
         self,
-        curvature,  # symmetric positive semidefinite [p, p], and λ: a `Curvature` or a tensor
+        curvature,  # symmetric [p, p], positive semidefinite in the mode that is sketched, and λ: a `Curvature` or a tensor
     ) -> LowRankInverse:  # function from residuals [p, any] to M⁻¹ of equation (4) times them, up to a factor
         "Raises `SingularHessianError` if the sketch meets negative curvature, or if nothing is left to flatten to."
+        if self.second_order_mode is not None:
+            other = Curvature(curvature.f, curvature.data, self.second_order_mode)
+            curvature = other.block(curvature.indices, curvature.hessian_regularization)
         sketch = _random_block(curvature, _checked_rank(self.rank, curvature), self.seed)
         values, vectors = nystroem(curvature, sketch)
         level = values[-1].item() + _damping(curvature)

@@ -75,6 +75,7 @@ class DenseOracle:
         self.case, self.model = case, copy.deepcopy(case.model).double()
         self.named = {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
         self.theta = torch.cat([p.flatten() for p in self.named.values()])
+        self.curvature = functools.cache(self.curvature)  # asked for again and again
 
     def outputs(self, theta, x):  # of one point
         sizes = [p.numel() for p in self.named.values()]
@@ -132,7 +133,8 @@ class _Subject:
     reference: object  # function of a `DenseBlock` and right-hand sides; None: there is none
     tol: float  # largest relative error against the reference, and of the symmetry
     rounding: float  # largest relative error where two ways to the same number are compared
-    mode: str = "hessian"  # what the class uses where the structure does not say
+    mode: str  # what the class uses where the structure does not say
+    oracle: DenseOracle  # of the case
 
     def new(self, loss=None, damping=None, **structure):
         return self.make(self.case.model, loss or self.case.loss, self.damping if damping is None else damping, **{**self.structure, **structure})
@@ -143,9 +145,6 @@ class _Subject:
 
     @functools.cached_property
     def influence(self): return self.fit(7)
-
-    @functools.cached_property
-    def oracle(self): return DenseOracle(self.case)
 
     def blocks(self):  # block name → parameter names
         structure, names = self.structure.get("block_structure", "full"), list(self.oracle.named)
@@ -387,8 +386,9 @@ def influence_report(
         bounds = (tol, rounding) if dtype == torch.float64 else (max(tol, single_tol), max(rounding, 1e-3))
         for case in influence_cases(dtype):
             if kinds is not None and case.name not in kinds: continue
+            oracle = DenseOracle(case)
             for number, (structure, damping) in enumerate(_structures(second_order_modes, block_structures, case)):
-                subject = _Subject(make, case, structure, damping, reference, *bounds, mode)
+                subject = _Subject(make, case, structure, damping, reference, *bounds, mode, oracle)
                 words = [*structure.values(), "a λ for each block"] if hasattr(damping, "items") else structure.values()
                 label = ", ".join([case.name, str(dtype).removeprefix("torch."), *map(str, words)])
                 for name in PROPERTIES if number == 0 else _PER_STRUCTURE:

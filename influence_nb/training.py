@@ -307,7 +307,7 @@ def fit_to_optimum(
     tol: float = 1e-10,  # gradient norm to reach
     max_iter: int = 50,  # largest number of Newton steps
 ) -> Optimum:  # gradient norm, steps, and whether that counts as converged
-    """Minimise R(θ) = (1/n) Σ wᵢ L(zᵢ, θ) + (λ/2)‖θ‖² until the gradient vanishes.
+    """Minimize R(θ) = (1/n) Σ wᵢ L(zᵢ, θ) + (λ/2)‖θ‖² until the gradient vanishes.
 
     Many parameters (over 500) are first brought near by L-BFGS. Warns `ConvergenceWarning` with the gradient norm
     reached where there is no minimum to be found, as on separable data without a penalty.

@@ -348,7 +348,7 @@ def _show_still(draw, controls):
     display(Markdown(f"*The picture at its starting values. Run this chapter in JupyterLab (`make lab`) to move: {labels}.*"))
 
 
-_FRAMES = 40  # pictures of a player
+_FRAMES = 27  # pictures of a player: three values of each of three controls
 _BYTES = 600_000  # what they may weigh; the builder of the site knows how many players share a page, and says
 
 

@@ -1,20 +1,25 @@
-"Execute notebooks top to bottom in fresh kernels, two at a time, widgets as still pictures or as players."
+"Execute notebooks top to bottom, each in a fresh process, two at a time, widgets as still pictures or as players."
 import argparse
 import base64
 import html
 import io
+import multiprocessing
 import os
 import re
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import traceback
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
+from execnb.shell import CaptureShell
 from PIL import Image
 
 PLAYERS_OF_A_PAGE = 1_200_000  # bytes of pictures that all players of a page share
+# Two notebooks share two cores; and the last bit of a sum does not hang on where in memory an array lies.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_CBWR": "AUTO,STRICT", "PYTHONHASHSEED": "0"}
 
 
 def smaller(picture):
@@ -31,22 +36,35 @@ def described(player, source):
     return player.replace('<div class="player"', f'<div class="player" data-caption="{html.escape(options["fig-cap"])}"', 1) if "fig-cap" in options else player
 
 
+def visible(outputs):
+    "The outputs that show something"
+    for output in outputs:
+        if "text" in output: output["text"] = "".join(output["text"]).replace("\x1b[2K\r", "")  # clears a line, where no front end does
+        if output["output_type"] == "error" or output.get("text") or output.get("data"): yield nbformat.from_dict(output)
+
+
+def run_cells(notebook):
+    "Run all cells here, as `nbdev_test` does, and keep what they show"
+    shell = CaptureShell(mpl_format="png", timeout=600)
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code": continue
+        with redirect_stdout(io.StringIO()): cell.outputs = list(visible(shell.run(cell.source)))  # what displays itself does so twice
+        if shell.exc: raise RuntimeError(f"cell {number}: " + "".join(traceback.format_exception(shell.exc)))
+
+
 def execute(
     path: Path,  # the notebook
     out: Path,  # where to write it; may be the same
     widgets: str = "static",  # what `explore` shows: "static" a still picture, "player" a figure for a page
 ) -> float:  # seconds
-    "Run all cells from the notebook's own folder, and keep the outputs."
-    os.environ["INFLUENCE_NB_WIDGETS"] = widgets
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two notebooks share two cores
-    os.environ |= {"MKL_CBWR": "AUTO,STRICT", "PYTHONHASHSEED": "0"}  # the last bit does not hang on where in memory an array lies
-    notebook, start = nbformat.read(path, as_version=4), time.time()
+    "Run all cells from the notebook's own folder, and keep the outputs. Changes this process: the folder and the environment."
+    notebook, out, start = nbformat.read(path, as_version=4), out.resolve(), time.time()
     players = sum(bool(re.search(r"^explore\(", cell.source, re.M)) for cell in notebook.cells)
-    os.environ["INFLUENCE_NB_PLAYER_BYTES"] = str(PLAYERS_OF_A_PAGE // max(players, 1))
-    NotebookClient(notebook, timeout=600, kernel_name="python3", extra_arguments=["--log-level=ERROR"],
-                   resources={"metadata": {"path": str(path.parent)}}).execute()
+    os.environ |= {"INFLUENCE_NB_WIDGETS": widgets, "INFLUENCE_NB_PLAYER_BYTES": str(PLAYERS_OF_A_PAGE // max(players, 1))}
+    os.chdir(path.parent)
+    sys.path.insert(0, "")
+    run_cells(notebook)
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "image/png" in data: data["image/png"] = smaller(data["image/png"])
@@ -55,6 +73,13 @@ def execute(
     out.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, out)
     return time.time() - start
+
+
+def attempt(job, widgets):
+    "(name, seconds, error) of one notebook and where it goes"
+    path, out = job
+    try: return path.stem, execute(path, out, widgets), None
+    except Exception as error: return path.stem, 0.0, f"{type(error).__name__}: {error}"
 
 
 def show_text(path):
@@ -76,15 +101,14 @@ def main():
     parser.add_argument("--player", action="store_true", help="widgets as players for a page, with pictures for a grid of values")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     options = parser.parse_args()
-    outs = {path: (options.out or path.parent) / path.name for path in options.notebooks}
+    outs = {path.resolve(): (options.out or path.parent).resolve() / path.name for path in options.notebooks}
     largest_first = sorted(outs, key=lambda path: -path.stat().st_size)  # the large ones take long, and nothing should wait for the last
-    with ProcessPoolExecutor(options.jobs) as pool:
-        running = {pool.submit(execute, path, outs[path], "player" if options.player else "static"): path for path in largest_first}
-        for done in as_completed(running):
-            if done.exception():
-                pool.shutdown(cancel_futures=True)
-                sys.exit(f"{running[done]}: {done.exception()}")
-            print(f"{running[done].stem:<20} {done.result():6.1f} s", flush=True)
+    import warm  # after a look at the options
+    run = partial(attempt, widgets="player" if options.player else "static")
+    with multiprocessing.Pool(options.jobs, maxtasksperchild=1) as pool:
+        for name, seconds, error in pool.imap_unordered(run, [(path, outs[path]) for path in largest_first]):
+            if error: sys.exit(f"{name}: {error}")
+            print(f"{name:<20} {seconds:6.1f} s", flush=True)
     for out in outs.values():
         if options.show: show_text(out)
         if options.html:
@@ -92,4 +116,7 @@ def main():
             out.with_suffix(".html").write_text(HTMLExporter().from_filename(out)[0], encoding="utf-8")
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):  # they count from the start of a process
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ENVIRONMENT)
+    main()

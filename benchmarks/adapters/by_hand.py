@@ -11,7 +11,7 @@ DISTRIBUTION = "torch"
 METHODS = {
     "W1": {"direct": "structured, direct"}, "W1cg": {"cg": "structured, CG"}, "W2": {"direct": "structured, direct"},
     "W3": {"dense": "Hessian as weighted Gram matrices"},
-    "W4": {"cg": "structured, CG", "pcg": "structured, CG, Nyström preconditioner of rank 200"},
+    "W4": {"cg": "structured, CG", "pcg": "structured, CG, Nyström preconditioner of rank 100 of Gauss–Newton"},
     "W5": {"ekfac": "EKFAC, scores as Hadamard products"},
     "W6": {"lanczos": "structured, Lanczos"}, "W6n": {"nystroem": "structured, Nyström"},
     "W7": {"neumann": "dense Hessian, Neumann series"}, "W7h": {"harmonic": "Gram matrices"},
@@ -35,7 +35,8 @@ def fit(problem, method, loader):
     elif method == "cg":
         solve = lambda B: structured.conjugate_gradient(damped, B, settings["rtol"])
     elif method == "pcg":
-        near = structured.low_rank_inverse(*structured.nystroem(product, p, min(200, p), x.dtype), damping)
+        gauss_newton = lambda V: net.hessian_product(x, y, V, gauss_newton=True)
+        near = structured.low_rank_inverse(*structured.nystroem(gauss_newton, p, min(100, p), x.dtype), damping)
         solve = lambda B: structured.conjugate_gradient(damped, B, settings["rtol"], near)
     elif method == "lanczos":
         solve = structured.low_rank_inverse(

@@ -18,7 +18,7 @@ def fit(problem, method, loader):
     elif method == "cg":
         influence = nb.CgInfluence(*common, **({"rtol": settings["rtol"]} if "rtol" in settings else {}))
     elif method == "pcg":
-        influence = nb.CgInfluence(*common, rtol=settings["rtol"], preconditioner=nb.NystroemPreconditioner(200))
+        influence = nb.CgInfluence(*common, rtol=settings["rtol"], preconditioner=nb.NystroemPreconditioner(100, second_order_mode="gauss_newton"))
     elif method == "arnoldi":
         influence = nb.ArnoldiInfluence(*common, rank=settings["rank"])
     elif method == "nystroem":
