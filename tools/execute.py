@@ -40,6 +40,7 @@ def visible(outputs):
     "The outputs that show something"
     for output in outputs:
         if "text" in output: output["text"] = "".join(output["text"]).replace("\x1b[2K\r", "")  # clears a line, where no front end does
+        if "data" in output: output["data"] = {kind: "".join(part) if isinstance(part, list) else part for kind, part in output["data"].items()}
         if output["output_type"] == "error" or output.get("text") or output.get("data"): yield nbformat.from_dict(output)
 
 
