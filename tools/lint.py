@@ -56,7 +56,8 @@ def lint_cell(cell):
         if output["output_type"] == "error": yield "saved error"
         if output.get("name") == "stderr": yield "saved warning or error text"
         if any("widget-view" in k for k in output.get("data", {})): yield "saved widget view"
-    if re.search(r"/(work|tmp|home|root)/", text): yield "path of a machine"
+    written = [text] + [json.dumps(output.get("text") or output.get("data", {}).get("text/plain", "")) for output in outputs]
+    if any(re.search(r"/(work|tmp|home|root)/", part) for part in written): yield "path of a machine"
 
 
 def lint(path):
