@@ -307,6 +307,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'influence_nb.layers._extended': ('layers.html#_extended', 'influence_nb/layers.py'),
                                      'influence_nb.layers._is_linear': ('layers.html#_is_linear', 'influence_nb/layers.py'),
                                      'influence_nb.layers._on_copy': ('layers.html#_on_copy', 'influence_nb/layers.py'),
+                                     'influence_nb.layers._outer': ('layers.html#_outer', 'influence_nb/layers.py'),
                                      'influence_nb.layers._output_rows': ('layers.html#_output_rows', 'influence_nb/layers.py'),
                                      'influence_nb.layers._pair_blocks': ('layers.html#_pair_blocks', 'influence_nb/layers.py'),
                                      'influence_nb.layers._parts': ('layers.html#_parts', 'influence_nb/layers.py'),

@@ -350,15 +350,19 @@ def _add_block(f, H, first, later, block):
             if first is not later: H[columns, rows].unflatten(1, shape[:2]).unflatten(0, shape[2:]).add_(part.permute(2, 3, 0, 1))
 
 # %% ../nbs/04_layers.ipynb #4afd9bfd
+def _outer(a, b):
+    "The outer product of each sample's row of a and of b, [n, p · q]"
+    return (a[:, :, None] * b[:, None, :]).flatten(1)
+
 def _pair_blocks(f, first, later, R, Ra):
     "Yield the two terms of equation (8), summed over samples, [out, in, out', in']"
     a, b = _extended(f, first, first.a, 1), _extended(f, later, later.a, 1)
-    pairs = (a[:, :, None] * b[:, None, :]).flatten(1)
-    yield (R.flatten(1).T @ pairs).view(*R.shape[1:], a.shape[1], -1).transpose(1, 2)
+    if R[0].numel() < b.shape[1]: summed = _outer(R.flatten(1), a).T @ b  # fewer pairs of units than inputs
+    else: summed = R.flatten(1).T @ _outer(a, b)
+    yield summed.view(*R.shape[1:], a.shape[1], -1).transpose(1, 2)
     if Ra is None or later.delta is None: return
-    pairs = (a[:, :, None] * later.delta[:, None, :]).flatten(1)
     Rb = _extended(f, later, Ra, 0)
-    yield (pairs.T @ Rb.flatten(1)).view(a.shape[1], R.shape[2], *Rb.shape[1:]).permute(2, 0, 1, 3)
+    yield (_outer(a, later.delta).T @ Rb.flatten(1)).view(a.shape[1], R.shape[2], *Rb.shape[1:]).permute(2, 0, 1, 3)
 
 # %% ../nbs/04_layers.ipynb #0fc102cf
 def chain_hessian(

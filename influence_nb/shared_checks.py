@@ -75,7 +75,7 @@ class DenseOracle:
         self.case, self.model = case, copy.deepcopy(case.model).double()
         self.named = {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
         self.theta = torch.cat([p.flatten() for p in self.named.values()])
-        self.curvature = functools.cache(self.curvature)  # asked for again and again
+        self.gradients, self.curvature = functools.cache(self.gradients), functools.cache(self.curvature)  # asked for again and again
 
     def outputs(self, theta, x):  # of one point
         sizes = [p.numel() for p in self.named.values()]
