@@ -7,6 +7,8 @@ import html
 import json
 import re
 from collections import Counter
+from functools import partial
+from multiprocessing import Pool
 from pathlib import Path
 
 from bs4 import BeautifulSoup, NavigableString
@@ -53,10 +55,10 @@ def number_figures(soup):
 
 
 def prose(soup):
-    "The pieces of text of the page that are read as sentences"
+    "The pieces of text of the page that are read as sentences and refer to something"
     for text in (soup.select_one("main") or soup).find_all(string=True):
-        if type(text) is NavigableString and text.find_parent(PROSE) and not text.find_parent(NOT_PROSE) and not text.find_parent(class_=("math", "player")):
-            yield text
+        if type(text) is not NavigableString or not REFERENCE.search(text): continue
+        if text.find_parent(PROSE) and not text.find_parent(NOT_PROSE) and not text.find_parent(class_=("math", "player")): yield text
 
 
 def linked(text, link):
@@ -168,6 +170,26 @@ def mend_search(site):
     (site / "site_libs/book/search.js").write_text(f"window.bookSearch = {text};\n", encoding="utf-8")
 
 
+def equation_numbers(path): return set(equation_tags(soup_of(path)))
+
+
+def mend_page(path, site, quarto, tags_of):
+    "One page, in place; `tags_of`: page → numbers of its equations"
+    soup = soup_of(path)
+    number_equations(soup)
+    caption_players(soup)
+    only_this_site(soup)
+    if not quarto:
+        number_figures(soup)
+        name_landmarks(soup)
+        order_headings(soup)
+        wrap_tables(soup)
+    link_references(soup, tags_of)
+    if path.name == "index.html" and path.parent == site: ways_in(soup)
+    depth = "../" * (len(path.relative_to(site).parts) - 1)
+    path.write_text(link_libraries(str(soup), depth), encoding="utf-8")
+
+
 def mend(
     site: Path,  # folder of the built site
     quarto: bool,  # whether Quarto made it
@@ -179,19 +201,8 @@ def mend(
     for style in site.rglob("*.css"):
         text = style.read_text(encoding="utf-8")
         style.write_text(re.sub(r"@import\s+url\([^)]*fonts\.googleapis[^)]*\)[^;]*;", "", text), encoding="utf-8")
-    soups = {path: soup_of(path) for path in sorted(site.rglob("*.html")) if "site_libs" not in path.parts}
-    tags_of = {path.relative_to(site).as_posix(): set(equation_tags(soup)) for path, soup in soups.items()}
-    for path, soup in soups.items():
-        number_equations(soup)
-        caption_players(soup)
-        only_this_site(soup)
-        if not quarto:
-            number_figures(soup)
-            name_landmarks(soup)
-            order_headings(soup)
-            wrap_tables(soup)
-        link_references(soup, tags_of)
-        if path.name == "index.html" and path.parent == site: ways_in(soup)
-        depth = "../" * (len(path.relative_to(site).parts) - 1)
-        path.write_text(link_libraries(str(soup), depth), encoding="utf-8")
+    pages = [path for path in sorted(site.rglob("*.html")) if "site_libs" not in path.parts]
+    with Pool(2) as pool:
+        tags_of = dict(zip([path.relative_to(site).as_posix() for path in pages], pool.map(equation_numbers, pages)))
+        pool.map(partial(mend_page, site=site, quarto=quarto, tags_of=tags_of), pages)
     mend_search(site)
