@@ -6,6 +6,7 @@
 __all__ = ['relative_error', 'check_close']
 
 # %% ../nbs/91_checks.ipynb #1005bf51
+import os
 import torch
 
 # %% ../nbs/91_checks.ipynb #c4c0e5a2
@@ -32,3 +33,10 @@ def check_close(
     if error <= tol: return error
     worst = ", ".join(f"[{i}] {a[i]:.6g} against {e[i]:.6g}" for i in (a - e).abs().topk(min(3, len(a))).indices)
     raise AssertionError(f"relative error {error:.2e} exceeds {tol:.2e}; worst entries: {worst}")
+
+# %% ../nbs/91_checks.ipynb #2b976760
+def _share_the_cores():
+    "One thread for each of the notebooks that `nbdev_test` runs at a time"
+    if os.environ.get("IN_TEST") and "OMP_NUM_THREADS" not in os.environ: torch.set_num_threads(1)
+
+_share_the_cores()
