@@ -43,7 +43,7 @@ def as_good(workload, row, ours):
 
 def summary(workloads):
     "One line a workload and the geometric mean over pyDVL, from each library's fastest row."
-    lines, found = [], {}
+    found = {}
     for workload, rows in workloads.items():
         worked = [r for r in rows if "failed" not in r]
         mine = [r for r in worked if r["library"] == "influence_nb"]

@@ -23,8 +23,9 @@ from .mislabeling import (area_under_curve, average_precision, detection_curve, 
                           plot_detection, predicted_repair_change, repair_labels)
 from .digits import gauss_newton_leave_one_out_loss, knn_shapley, output_derivatives
 from .perturbation import Attack, attack_training_set, training_input_gradients
-from .review import (Evidence, Review, ReviewFileError, Suspects, data_fingerprint, decision_table, find_mislabeled,
-                     next_undecided, plot_suspects, review_labels, strongest_influences)
+from .suspects import Suspects, find_mislabeled, plot_suspects
+from .review import (Evidence, Review, ReviewFileError, data_fingerprint, decision_table, next_undecided, review_labels,
+                     strongest_influences)
 from .failures import proximal_bregman_response, train_copies
 from .tracin import tracin
 from .widgets import Choice, Slider, Toggle, explore

@@ -16,7 +16,6 @@ import math
 import os
 import re
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from itertools import product
 import matplotlib.pyplot as plt

@@ -214,7 +214,6 @@ def check_keyboard(browser):
         assert look(page, "s.selected === s.analysis.order[0]")
         page.keyboard.press("PageDown")
         assert look(page, "s.selected === s.analysis.order[1]")
-        chosen = look(page, "s.selected")
         before = look(page, "{...s.points[s.selected]}")
         page.keyboard.press(" ")
         assert look(page, "s.points[s.selected].label") == 1 - before["label"] and "Flipped" in said()

@@ -3,7 +3,6 @@
 Run by `make test-browser`. Works on a copy of the notebook, so that nothing of the project is written.
 """
 import json
-import os
 import statistics
 import sys
 import time
@@ -15,7 +14,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from browser import CHROMIUM, DESK, QUIET, jupyterlab
 
-NOTEBOOK, SAVED, STEPS, SEARCH = "19_review", "digits-review.json", 30, 600
+NOTEBOOK, SAVED, STEPS, SEARCH = "20_review", "digits-review.json", 30, 600
 SCROLL = "() => { const n = document.querySelector('.jp-WindowedPanel-outer'); if (n) n.scrollTop = (n.scrollTop + 700) % (n.scrollHeight + 1) }"
 # From the key to the new card, by the page's own clock
 STEP = """(key) => new Promise((done, failed) => {
