@@ -271,7 +271,7 @@ def _shares(influence, x_test, y_test, x, y):
 # %% ../nbs/11_ekfac.ipynb #50acf49b
 class KroneckerInfluence(Influence):
     """The questions of `Influence`, answered from pairs (a, δ), for inverses that are a `KroneckerInverse` for each layer:
-    no flat gradient is formed, save in mode "perturbation"."""
+    no flat gradient of all layers is formed, save in mode "perturbation"."""
     def _scores(self, blocks, x_test, y_test, x, y, mode):
         if mode == "perturbation": return super()._scores(blocks, x_test, y_test, x, y, mode)
         found = {block: self.f.theta.new_zeros(len(x_test), len(x)) for block in blocks}

@@ -57,7 +57,7 @@ class InverseHarmonicMeanInfluence(Influence):
         loss,  # loss(model(x), y), a mean over the batch
         hessian_regularization=0.0,  # λ, or a mapping of block name → λ; must be above zero
         *,
-        second_order_mode: str = "empirical_fisher",  # nothing else has a meaning here
+        second_order_mode: str = "empirical_fisher",  # no other is a mean of one outer product a point
         **structure,  # block_structure, as in `Influence`
     ):
         if second_order_mode != "empirical_fisher":

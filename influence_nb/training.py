@@ -182,7 +182,7 @@ def check_samples(
     """Look at the data once, at the door. Raises `ValueError` naming the argument and the fix.
 
     Catches: missing or empty arguments, different lengths, other devices, NaN and infinite entries,
-    labels of a wrong type or out of range, losses that are not finite, not scalar or not means over the batch.
+    labels of a wrong type or out of range, losses that are not finite, not scalar or not means over the batch (tried on two samples).
     """
     device, tensors = f.theta.device, []
     for value, name in zip((x, y), names):
@@ -253,7 +253,7 @@ class Optimum(NamedTuple):
     "Where `fit_to_optimum` stopped."
     gradient_norm: float  # ‖∇R(θ)‖ there
     iterations: int  # Newton steps taken
-    converged: bool  # gradient within the tolerance, and a next step that is small beside θ
+    converged: bool  # gradient within the tolerance, and a last step that was small beside θ
 
 # %% ../nbs/02_training.ipynb #94b33313
 class ConvergenceWarning(UserWarning):
