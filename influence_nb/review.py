@@ -593,7 +593,7 @@ def _tour_html(show, count=12):
     style = "min-height:36px;padding:4px 12px;margin-right:.5em"
     bar = (f'<div class="review-bar" hidden><button type="button" style="{style}">Previous suspect</button>'
            f'<button type="button" style="{style}">Next suspect</button><span role="status" aria-live="polite"></span></div>')
-    return (f'<div id="{name}" tabindex="0" role="group" aria-label="Tour of the first {len(slides)} suspects; arrow keys move" '
+    return (f'<div class="review-tour" id="{name}" tabindex="0" role="group" aria-label="Tour of the first {len(slides)} suspects; arrow keys move" '
             f'style="border:1px solid #999;border-radius:6px;padding:.8em;max-width:46rem">{bar}{"".join(slides)}'
             f"<p>Read only: in JupyterLab (<code>make lab</code>) the same call is a desk with buttons, keys and a file of decisions.</p></div>"
             f"<script>{_TOUR_JS.replace('ID', name)}</script>")

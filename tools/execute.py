@@ -18,6 +18,7 @@ from execnb.shell import CaptureShell
 from PIL import Image
 
 PLAYERS_OF_A_PAGE = 1_200_000  # bytes of pictures that all players of a page share
+MOVABLE = re.compile('<div class="(player|review-tour)"')  # outputs that are figures of their own making
 # Two notebooks share two cores; and the last bit of a sum does not hang on where in memory an array lies.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_CBWR": "AUTO,STRICT", "PYTHONHASHSEED": "0"}
 
@@ -29,11 +30,12 @@ def smaller(picture):
     return base64.b64encode(out.getvalue()).decode()
 
 
-def described(player, source):
-    "A player with the description and the caption that its cell gives"
+def described(html_text, source):
+    "A player, or a tour of the review desk, with the description and the caption that its cell gives"
     options = dict(re.findall(r'^#\|\s*(fig-alt|fig-cap):\s*"?(.*?)"?\s*$', source, re.M))
-    player = player.replace('alt=""', f'alt="{html.escape(options.get("fig-alt", ""))}"', 1)
-    return player.replace('<div class="player"', f'<div class="player" data-caption="{html.escape(options["fig-cap"])}"', 1) if "fig-cap" in options else player
+    html_text = html_text.replace('alt=""', f'alt="{html.escape(options.get("fig-alt", ""))}"', 1)
+    if "fig-cap" not in options: return html_text
+    return MOVABLE.sub(lambda found: f'{found[0]} data-caption="{html.escape(options["fig-cap"])}"', html_text, count=1)
 
 
 def visible(outputs):
@@ -69,7 +71,7 @@ def execute(
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "image/png" in data: data["image/png"] = smaller(data["image/png"])
-            if 'class="player"' in data.get("text/html", ""): data["text/html"] = described(data["text/html"], cell.source)
+            if MOVABLE.search(data.get("text/html", "")): data["text/html"] = described(data["text/html"], cell.source)
     notebook.metadata.pop("widgets", None)
     out.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, out)

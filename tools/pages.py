@@ -35,8 +35,8 @@ def number_equations(soup):
 
 
 def caption_players(soup):
-    "The caption that the cell gave, where the renderer has not set it below the player"
-    for player in soup.select(".player[data-caption]"):
+    "The caption that the cell gave, where the renderer has not set it below the player or the tour"
+    for player in soup.select("[data-caption]"):
         words = player.attrs.pop("data-caption")
         if player.find_parent("figure"): continue
         caption = soup.new_tag("figcaption")
@@ -46,12 +46,13 @@ def caption_players(soup):
 
 def number_figures(soup):
     "A number in front of every caption of a labeled figure"
-    figures = [(figure, figure.find_parent(id=re.compile("^fig-"))) for figure in soup.select("main figure:has(figcaption)")]
+    figures = [(figure, figure.find_parent(id=re.compile("^fig-"))) for figure in soup.select("main figure:has(> figcaption)")
+               if not figure.find_parent(class_="review-slide")]
     for number, (figure, cell) in enumerate(((figure, cell) for figure, cell in figures if cell), 1):
         cell["data-number"] = str(number)
         label = soup.new_tag("strong", attrs={"class": "figure-number"})
         label.string = f"Figure {number}. "
-        figure.find("figcaption").insert(0, label)
+        figure.find("figcaption", recursive=False).insert(0, label)
 
 
 def prose(soup):
