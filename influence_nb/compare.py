@@ -79,7 +79,9 @@ def linear_datamodeling_score(
     losses: torch.Tensor,  # test losses after training on each subset, [m, N_test]
 ) -> DatamodelingScore:  # score, its interval, and the correlation of each test point
     "The linear datamodeling score (Park and others 2023), equations (2) and (3). Raises `ValueError` for shapes that do not fit."
-    masks = torch.as_tensor(masks)
+    influences, losses, masks = (torch.as_tensor(part) for part in (influences, losses, masks))
+    for name, part in (("influences", influences), ("losses", losses)):
+        if part.ndim != 2 or not part.isfinite().all(): raise ValueError(f"{name} must be a matrix without NaN or infinite entries")
     if influences.shape != (losses.shape[1], masks.shape[1]) or len(losses) != len(masks) or len(masks) < 3:
         raise ValueError(f"influences must have shape [{losses.shape[1]}, {masks.shape[1]}] and losses one row for each of three or more "
                          f"subsets, got {tuple(influences.shape)} and {tuple(losses.shape)} for masks {tuple(masks.shape)}")

@@ -38,10 +38,12 @@ def gauss_newton_product(
     "Schraudolph (2002): push v through the model, through the loss's Hessian in output space, and back."
     model = lambda t: f.outputs(t, x)
     outputs, pull_back = vjp(model, theta)
+    push = lambda v: jvp(model, (theta,), (v,))[1]
+    if any(getattr(m, "padding_idx", None) is not None for m in f.model.modules()):  # forward mode takes no notice of it
+        transposed = vjp(lambda u: pull_back(u)[0], torch.zeros_like(outputs))[1]
+        push = lambda v: transposed(v)[0]
     times_loss_hessian = vjp(grad(lambda o: f.loss(o, y) * len(x)), outputs)[1]
-    def product(v):
-        pushed = jvp(model, (theta,), (v,))[1]
-        return pull_back(*times_loss_hessian(pushed))[0]
+    def product(v): return pull_back(*times_loss_hessian(push(v)))[0]
     return vmap(product, in_dims=1, out_dims=1)(V)
 
 # %% ../nbs/05_curvature.ipynb #eab99409
@@ -73,7 +75,9 @@ def _pairs(data, device):
     "The (x, y) batches of a loader, as tensors on the device"
     for batch in data:
         if not (isinstance(batch, (tuple, list)) and len(batch) == 2): raise ValueError("the loader must give pairs (x, y)")
-        yield tuple(torch.as_tensor(part, device=device) for part in batch)
+        pair = tuple(torch.as_tensor(part, device=device) for part in batch)
+        if pair[0].ndim == 0 or pair[1].ndim == 0: raise ValueError("the loader must give batches: wrap the data set in a DataLoader")
+        yield pair
 
 # %% ../nbs/05_curvature.ipynb #3ae55c05
 def read_batches(
@@ -89,6 +93,7 @@ def read_batches(
         if size > max_bytes: break
     if not kept: raise ValueError("the loader is empty: it gave no batch")
     if size <= max_bytes: return [check_samples(f, *(torch.cat(parts) for parts in zip(*kept)))]
+    if iter(data) is data: raise ValueError("the loader can be read only once, and its data are too large to keep: give a DataLoader or a list")
     for x, y in _pairs(data, f.theta.device): check_samples(f, x, y)
     return data
 
@@ -148,6 +153,10 @@ def _products(f, data, second_order_mode):
     return _LayerProducts(f, modules, second_order_mode == "gauss_newton", *next(_pairs(data, f.theta.device)))
 
 # %% ../nbs/05_curvature.ipynb #a1c04e74
+def _refuse_nan(total):
+    if not total.isfinite().all():
+        raise ValueError("the curvature holds NaN or infinite entries: the loss of some training point has no finite derivatives at these parameters")
+
 def _mean_products(curvature, V):
     "The mean over all samples"
     f, indices = curvature.f, curvature.indices
@@ -155,6 +164,7 @@ def _mean_products(curvature, V):
     total = torch.zeros_like(V)
     for x, y in _pairs(curvature.data, f.theta.device): curvature.products.add(x, y, V, total)
     total /= curvature.num_samples
+    if V.isfinite().all(): _refuse_nan(total)
     return total if indices is None else total[indices]
 
 # %% ../nbs/05_curvature.ipynb #a1c04e75
@@ -164,6 +174,7 @@ def _mean_dense(curvature):
     if not _dense_at_once(curvature): return _mean_products(curvature, torch.eye(p, dtype=f.theta.dtype, device=f.theta.device))
     total = sum(curvature.products.matrix(x, y) for x, y in _pairs(curvature.data, f.theta.device))
     total /= curvature.num_samples
+    _refuse_nan(total)
     return total if curvature.indices is None else total[curvature.indices][:, curvature.indices]
 
 def _dense_at_once(curvature):

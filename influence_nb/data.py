@@ -18,6 +18,14 @@ def _random_state(random_state):
     if random_state is None: return np.random.mtrand._rand
     return np.random.RandomState(random_state) if isinstance(random_state, (int, np.integer)) else random_state
 
+def _as_indices(values, n, name):
+    "Indices in 0 … n − 1, from whole numbers or from a mask [n]"
+    values = np.asarray(values)
+    if values.dtype == bool and values.shape == (n,): return np.flatnonzero(values)
+    if values.size and (values.dtype.kind not in "iu" or not 0 <= values.min() <= values.max() < n):
+        raise ValueError(f"{name} must lie in 0 … {n - 1}, as whole numbers, or be a mask of bool [{n}]")
+    return values.astype(int).ravel()
+
 # %% ../nbs/01_data.ipynb #41333ed2
 def _blob_means(means):
     means = np.asarray(means, dtype=float)
@@ -155,8 +163,7 @@ def flip_labels(
     if (fraction is None) == (indices is None): raise ValueError("give either fraction or indices")
     if fraction is not None and not 0 <= fraction <= 1: raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
     if indices is None: indices = rng.choice(len(y), size=round(fraction * len(y)), replace=False)
-    indices = np.unique(np.asarray(indices, dtype=int))
-    if len(indices) and not (0 <= indices[0] and indices[-1] < len(y)): raise ValueError(f"indices must lie in 0 … {len(y) - 1}")
+    indices = np.unique(_as_indices(indices, len(y), "indices"))
     classes, flipped = num_classes or max(2, y.max() + 1), y.copy()
     flipped[indices] = (y[indices] + rng.randint(1, classes, size=len(indices))) % classes
     return flipped, indices

@@ -98,7 +98,7 @@ def _fitted(influence):
 # %% ../nbs/06_influence.ipynb #59a449bc
 def _solve(influence, G):
     "H⁻¹ for each row of G [N, p], block by block"
-    if "full" in influence.blocks: return influence.inverses["full"](G.T).T
+    if list(influence.blocks.values()) == [None]: return influence.inverses["full"](G.T).T
     factors = torch.empty_like(G)
     for block, i in influence.blocks.items(): factors[:, i] = influence.inverses[block](G[:, i].T).T
     return factors

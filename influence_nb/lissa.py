@@ -147,7 +147,7 @@ class LissaInverse:
     ):
         if scale is not None and not scale > 0: raise ValueError(f"scale must be positive, got {scale}")
         if not 0 <= dampen < 1: raise ValueError(f"dampen must be at least 0 and below 1, got {dampen}")
-        if batch_size is not None and not isinstance(curvature.data, list):
+        if batch_size is not None and not (isinstance(curvature.data, list) and len(curvature.data) == 1):
             raise ValueError("batch_size needs training data that fit in memory: leave it out to stream the loader")
         self.maxiter, self.rtol, self.batches = maxiter, rtol, dict(batch_size=batch_size, repeats=repeats, seed=seed)
         self.scale = scale or _choose_scale(curvature, batch_size, seed)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import matplotlib.pyplot as plt
+from .data import _as_indices
 from .training import ConvergenceWarning, LossOfParameters, check_samples, fit_to_optimum
 from .gradients import per_sample_gradients
 from .influence import DirectInfluence
@@ -28,7 +29,9 @@ def _flip_mask(scores, flipped):
     flipped = np.asarray(flipped)
     if flipped.dtype == bool and flipped.shape != scores.shape:
         raise ValueError(f"flipped must have one entry a score, {len(scores)}, got shape {flipped.shape}")
-    mask = flipped if flipped.dtype == bool else np.isin(np.arange(len(scores)), flipped)
+    chosen = _as_indices(flipped, len(scores), "flipped")
+    if len(np.unique(chosen)) != len(chosen): raise ValueError("flipped names a point twice: give each index once, or a mask of dtype bool")
+    mask = np.isin(np.arange(len(scores)), chosen)
     if not 0 < mask.sum() < len(mask):
         raise ValueError(f"flipped must name some points, not none or all: got {mask.sum()} of {len(mask)}")
     return scores, mask
@@ -206,6 +209,11 @@ def margin_score(
     return np.where(given, -np.inf, outputs).max(1) - outputs[given]
 
 # %% ../nbs/15_mislabeling.ipynb #ef6a0521
+def _probability_of_one(f, outputs):
+    "The probability of class 1, from a single output that is a probability or a logit"
+    named_logits = "logits" in (getattr(f.loss, "__name__", "") or type(f.loss).__name__).lower()
+    return outputs if not named_logits and 0 <= outputs.min() and outputs.max() <= 1 else outputs.sigmoid()
+
 def detection_scores(
     model,  # trained to an optimum on x, y; not changed
     loss,  # loss(model(x), y), a mean over the batch
@@ -224,12 +232,13 @@ def detection_scores(
     x, y = check_samples(f, x, y)
     influence = DirectInfluence(model, loss, hessian_regularization).fit([(x, y)])
     if y.numel() != len(y): raise ValueError(f"y must hold one label a point, got shape {tuple(y.shape)}")
-    labels = y.reshape(len(y)).long().cpu().numpy()
+    labels, outputs = y.reshape(len(y)).long().cpu().numpy(), f.outputs(f.theta, x)
+    if outputs.shape[1:] == (1,): outputs = _probability_of_one(f, outputs)
     scores = {
         "loss": losses_at(f, f.theta[None], x, y)[:, 0],
         "leave-one-out loss": leave_one_out_loss(model, loss, x, y, hessian_regularization),
         "out-of-fold loss": out_of_fold_loss(model, loss, x, y, hessian_regularization, folds, random_state),
-        "margin": margin_score(f.outputs(f.theta, x).cpu(), labels),
+        "margin": margin_score(outputs.cpu(), labels),
         "gradient norm": per_sample_gradients(f, x, y).norm(dim=1),
         "self-influence": influence.self_influences(x, y),
         "mean influence": -mean_influence(influence, x_val, y_val, x, y),
@@ -276,12 +285,10 @@ def repair_labels(
     suspects,  # indices of the points that are inspected
 ) -> np.ndarray:  # the labels after the inspection, [n]
     "Give the inspected points their true label. Raises `ValueError` for bad shapes or indices."
-    y, y_true, suspects = np.asarray(y), np.asarray(y_true), np.asarray(suspects, dtype=int)
+    y, y_true = np.asarray(y), np.asarray(y_true)
     if y.shape != y_true.shape:
         raise ValueError(f"y and y_true must have one shape, got {y.shape} and {y_true.shape}")
-    if suspects.size and not 0 <= suspects.min() <= suspects.max() < len(y):
-        raise ValueError(f"suspects must lie in 0 … {len(y) - 1}")
-    repaired = y.copy()
+    suspects, repaired = _as_indices(suspects, len(y), "suspects"), y.copy()
     repaired[suspects] = y_true[suspects]
     return repaired
 

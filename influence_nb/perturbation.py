@@ -59,9 +59,10 @@ def attack_training_set(
 
     Raises `ValueError` for bad arguments; warns `ConvergenceWarning` where retraining finds no optimum.
     """
-    x, y = check_samples(LossOfParameters(model, loss), x, y)
+    f = LossOfParameters(model, loss)
+    (x, y), (x_test, y_test) = check_samples(f, x, y), check_samples(f, x_test, y_test, ("x_test", "y_test"))
     _check_budget(x, num_points, max_change)
-    attacked, moved, losses, indices = copy.deepcopy(model), x.clone(), [], None
+    attacked, moved, losses, indices = copy.deepcopy(model).eval(), x.clone(), [], None
     low, high = (x - max_change).clamp(min=limits[0]), (x + max_change).clamp(max=limits[1])
     for iteration in range(iterations + 1):
         with torch.no_grad(): losses.append(loss(attacked(x_test), y_test).item())

@@ -75,7 +75,7 @@ def _from_text(text, path, data):
     "The log in a file, or an error that says what is wrong with it"
     damaged = f"{path} is damaged and was left as it is: restore a copy, or give another path"
     try: content = json.loads(text)
-    except ValueError: raise ReviewFileError(damaged) from None
+    except (ValueError, RecursionError): raise ReviewFileError(damaged) from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT: raise ReviewFileError(f"{path} is not a file of decisions, and was left as it is: give another path")
     if content.get("checksum") != _checksum(content.get("data"), content.get("log")): raise ReviewFileError(damaged)
     if content["data"] != data: raise ReviewFileError(f"{path} holds decisions about other data, and was left as it is: give another path")
@@ -118,6 +118,7 @@ def _plain(label):
 def _check_review(x, y, scores, limit):
     "Labels, scores [n], and the order of the suspects"
     y = _numpy(y).copy()
+    if y.dtype.kind == "O" and all(isinstance(label, str) for label in y.flat): y = y.astype(str)
     if y.ndim != 1 or y.dtype.kind not in "iuU":
         raise ValueError(f"y must hold one label a point, integers or strings, got dtype {y.dtype} and shape {y.shape}")
     scores = np.asarray(scores.scores if isinstance(scores, Suspects) else scores, dtype=float)
@@ -165,6 +166,8 @@ class Review(DecisionFile):
     ):
         self.y, self.scores, self.order = _check_review(x, y, scores, limit)
         self.classes = [_plain(label) for label in (np.unique(self.y) if classes is None else classes)]
+        kind = str if self.y.dtype.kind == "U" else int
+        if not all(isinstance(label, kind) for label in self.classes): raise ValueError(f"classes must be labels as in y, {kind.__name__}, got {self.classes}")
         super().__init__(data_fingerprint(x, self.y), path)
 
     def decide(
@@ -256,7 +259,7 @@ class _DrawImage:
     def pixels(self, i):
         picture = self.x[i]
         if picture.ndim == 3 and picture.shape[0] in (1, 3, 4) and picture.shape[2] not in (1, 3, 4): picture = np.moveaxis(picture, 0, 2)
-        picture = picture.squeeze()
+        if picture.ndim == 3 and picture.shape[2] == 1: picture = picture[:, :, 0]
         if picture.ndim == 2: return picture.astype(float)
         return picture.clip(0, 1) if picture.dtype.kind == "f" else picture.clip(0, 255).astype(np.uint8)
 
@@ -288,7 +291,7 @@ def _default_draw(x, y, image_shape):
     if image_shape is not None:
         try: x = x.reshape(len(x), *image_shape)
         except ValueError: raise ValueError(f"image_shape {image_shape} does not fit x of shape {x.shape}") from None
-    if x.ndim >= 3: return _DrawImage(x)
+    if x.ndim == 3 or x.ndim == 4 and {1, 3, 4} & {x.shape[1], x.shape[3]}: return _DrawImage(x)
     x = x.reshape(len(x), -1).astype(float)
     if x.shape[1] == 2: return lambda ax, i: _draw_in_plane(ax, x, y, i)
     z = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
@@ -632,7 +635,7 @@ def review_labels(
     suspects = scores if isinstance(scores, Suspects) else None
     if suspects is not None and not np.array_equal(suspects.given, review.y): raise ValueError("scores ranks other labels than y: call find_mislabeled with these labels")
     draw = _default_draw(x, review.y, image_shape) if draw is None else draw
-    evidence = None if influence is None else strongest_influences(influence, review.order, x, review.y, min(3, len(review.y) - 2))
+    evidence = None if influence is None or len(review.y) < 3 else strongest_influences(influence, review.order, x, review.y, min(3, len(review.y) - 2))
     show, mode = _Show(review, suspects, _Pictures(draw), evidence), os.environ.get("INFLUENCE_NB_WIDGETS")
     if mode == "player": display(HTML(_tour_html(show)))
     elif mode == "static": _still(show, draw)

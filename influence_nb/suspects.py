@@ -23,7 +23,7 @@ from .curvature import Curvature
 from .influence import DirectInfluence
 from .retraining import leave_one_out_loss, losses_at
 from .cg import CgInfluence
-from .mislabeling import margin_score, mean_influence, neighbor_disagreement, out_of_fold_loss
+from .mislabeling import _probability_of_one, margin_score, mean_influence, neighbor_disagreement, out_of_fold_loss
 
 # %% ../nbs/19_suspects.ipynb #5fb43584
 class Suspects(NamedTuple):
@@ -106,9 +106,8 @@ def _class_probabilities(f, x):
     "The model's probabilities, [n, C], whether it returns them, their logits or their logarithms"
     outputs = torch.cat([f.outputs(f.theta, x[rows]) for rows in chunks(len(x), 8 * x[0].numel())])
     if outputs.ndim != 2: raise ValueError(f"model must return one row of class scores a point, got shape {tuple(outputs.shape)}")
-    named_logits = "logits" in (getattr(f.loss, "__name__", "") or type(f.loss).__name__).lower()
     if outputs.shape[1] == 1:
-        positive = outputs if not named_logits and 0 <= outputs.min() and outputs.max() <= 1 else outputs.sigmoid()
+        positive = _probability_of_one(f, outputs)
         return torch.hstack([1 - positive, positive]).cpu()
     already = bool((outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-4).all())
     return (outputs if already else outputs.softmax(1)).cpu()

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.func import functional_call, grad, jacrev, vmap
 import matplotlib.pyplot as plt
 
@@ -85,16 +86,18 @@ def fit_torch_model(
 ) -> Losses:  # mean losses of each epoch
     "Plain minibatch training. The model keeps its training/evaluation flag. Raises `ValueError` if the loss is not finite."
     if device is not None: model.to(device)
-    device, was_training = next(model.parameters()).device, model.training
+    device, was_training = next(model.parameters()).device, [(m, m.training) for m in model.modules()]
     losses, epochs = Losses([], []), range(num_epochs)
     if progress:
         from tqdm.auto import tqdm
         epochs = tqdm(epochs, desc="epochs")
-    for _ in epochs:
-        losses.training.append(_epoch_loss(model, training_data, loss, device, optimizer))
-        losses.validation.append(_epoch_loss(model, val_data, loss, device))
-        if scheduler is not None: scheduler.step()
-    model.train(was_training)
+    try:
+        for _ in epochs:
+            losses.training.append(_epoch_loss(model, training_data, loss, device, optimizer))
+            losses.validation.append(_epoch_loss(model, val_data, loss, device))
+            if scheduler is not None: scheduler.step()
+    finally:
+        for module, flag in was_training: module.training = flag
     return losses
 
 # %% ../nbs/02_training.ipynb #0c685075
@@ -152,8 +155,13 @@ class LossOfParameters:
         if not self.names: raise ValueError("model has no trainable parameters: set requires_grad on those that were trained")
         if any(m.training and isinstance(m, _TRAINING_ONLY) for m in model.modules()):
             warnings.warn("model is in training mode: its dropout and batch-norm layers are computed in evaluation mode", stacklevel=2)
-        self.model, self.loss = copy.deepcopy(model).eval().requires_grad_(False), loss
+        kept = [t for m in model.modules() for t in vars(m).values() if isinstance(t, torch.Tensor) and not t.is_leaf]
+        memo = {id(t): t.detach().clone() for t in kept}  # what a forward pass left behind cannot be copied with its graph
+        self.model, self.loss = copy.deepcopy(model, memo).eval().requires_grad_(False), loss
         parameters = [self.model.get_parameter(name) for name in self.names]
+        owner = {id(p): name for name, p in zip(self.names, parameters)}
+        self.places = {f"{path}.{name}".lstrip("."): owner[id(p)] for path, m in self.model.named_modules()
+                       for name, p in m._parameters.items() if id(p) in owner}  # a shared parameter has several
         self.shapes, self.sizes = [p.shape for p in parameters], [p.numel() for p in parameters]
         self.theta = torch.cat([p.flatten() for p in parameters])
 
@@ -164,7 +172,9 @@ class LossOfParameters:
         return {name: piece.view(shape) for name, piece, shape in zip(self.names, theta.split(self.sizes), self.shapes)}
 
     def outputs(self, theta, x):  # the model's outputs at θ
-        return functional_call(self.model, self.unflatten(theta), (x,))
+        pieces = self.unflatten(theta)
+        with sdpa_kernel(SDPBackend.MATH):  # attention by formulas that can be differentiated twice
+            return functional_call(self.model, {place: pieces[name] for place, name in self.places.items()}, (x,), tie_weights=False)
 
     def __call__(self, theta, x, y):  # mean loss of a batch at θ
         return self.loss(self.outputs(theta, x), y)
@@ -182,7 +192,7 @@ def check_samples(
     """Look at the data once, at the door. Raises `ValueError` naming the argument and the fix.
 
     Catches: missing or empty arguments, different lengths, other devices, NaN and infinite entries,
-    labels of a wrong type or out of range, losses that are not finite, not scalar or not means over the batch (tried on two samples).
+    labels of a wrong type or out of range, losses that are not finite, not scalar or not means over the batch (tried on a few samples).
     """
     device, tensors = f.theta.device, []
     for value, name in zip((x, y), names):
@@ -211,13 +221,17 @@ def _check_labels(f, x, y, names):
 
 # %% ../nbs/02_training.ipynb #5905d2be
 def _check_loss(f, x, y, names):
-    "A scalar, finite loss that is the mean of the losses of its samples"
-    try: together = f(f.theta, x[:2], y[:2])
+    "A scalar, finite loss that is the mean of the losses of its samples: tried on a few with different targets"
+    values = y[:4096].reshape(min(len(y), 4096), -1)[:, 0]
+    tried = [(values == value).nonzero()[0, 0].item() for value in values.unique()[:4]]
+    if len(tried) == 1: tried = list(range(min(2, len(x))))
+    x, y = x[tried], y[tried]
+    try: together = f(f.theta, x, y)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ValueError(f"loss(model({names[0]}), {names[1]}) failed: check the shapes and dtypes of {names[0]} "
                          f"({x.dtype}, {tuple(x.shape)}) and {names[1]} ({y.dtype}, {tuple(y.shape)}): {error}") from error
     if together.numel() != 1 or together.ndim: raise ValueError(f"loss must reduce to a scalar (reduction='mean'), got shape {tuple(together.shape)}")
-    each = torch.stack([f(f.theta, x[i:i + 1], y[i:i + 1]) for i in range(min(2, len(x)))])
+    each = torch.stack([f(f.theta, x[i:i + 1], y[i:i + 1]) for i in range(len(x))])
     if not each.isfinite().all(): raise ValueError(f"loss is not finite on {names[0]}, {names[1]}: look for saturated outputs or NaN parameters")
     if not torch.isclose(together, each.mean(), rtol=1e-3, atol=1e-5 * each.abs().max().item()):
         raise ValueError("loss of a batch is not the mean of the losses of its samples: use reduction='mean' without class weights, "
@@ -304,7 +318,7 @@ def fit_to_optimum(
     hessian_regularization: float = 0.0,  # λ of the penalty (λ/2)‖θ‖²
     *,
     sample_weights=None,  # weight of each sample in the mean, [n]; all one by default
-    tol: float = 1e-10,  # gradient norm to reach
+    tol: float | None = None,  # gradient norm to reach; 1e-10 in float64, 1e-5 in float32 by default
     max_iter: int = 50,  # largest number of Newton steps
 ) -> Optimum:  # gradient norm, steps, and whether that counts as converged
     """Minimize R(θ) = (1/n) Σ wᵢ L(zᵢ, θ) + (λ/2)‖θ‖² until the gradient vanishes.
@@ -314,6 +328,7 @@ def fit_to_optimum(
     """
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
+    tol = (1e-10 if f.theta.dtype == torch.float64 else 1e-5) if tol is None else tol
     R = regularized_objective(f, x, y, hessian_regularization, sample_weights)
     start = _lbfgs(R, f.theta, tol) if len(f.theta) > 500 else f.theta
     theta, optimum = newton_minimize(R, start, tol, max_iter)
