@@ -153,8 +153,9 @@ def _products(f, data, second_order_mode):
     return _LayerProducts(f, modules, second_order_mode == "gauss_newton", *next(_pairs(data, f.theta.device)))
 
 # %% ../nbs/05_curvature.ipynb #a1c04e74
-def _refuse_nan(total):
-    if not total.isfinite().all():
+def _refuse_nan(total, V=torch.zeros(1)):
+    "A product of finite directions V must be finite"
+    if not total.isfinite().all() and V.isfinite().all():
         raise ValueError("the curvature holds NaN or infinite entries: the loss of some training point has no finite derivatives at these parameters")
 
 def _mean_products(curvature, V):
@@ -164,7 +165,7 @@ def _mean_products(curvature, V):
     total = torch.zeros_like(V)
     for x, y in _pairs(curvature.data, f.theta.device): curvature.products.add(x, y, V, total)
     total /= curvature.num_samples
-    if V.isfinite().all(): _refuse_nan(total)
+    _refuse_nan(total, V)
     return total if indices is None else total[indices]
 
 # %% ../nbs/05_curvature.ipynb #a1c04e75

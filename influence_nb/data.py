@@ -23,7 +23,7 @@ def _as_indices(values, n, name):
     values = np.asarray(values)
     if values.dtype == bool and values.shape == (n,): return np.flatnonzero(values)
     if values.size and (values.dtype.kind not in "iu" or not 0 <= values.min() <= values.max() < n):
-        raise ValueError(f"{name} must lie in 0 … {n - 1}, as whole numbers, or be a mask of bool [{n}]")
+        raise ValueError(f"{name} must name points of 0 … {n - 1}: whole numbers, or a mask of bool [{n}]")
     return values.astype(int).ravel()
 
 # %% ../nbs/01_data.ipynb #41333ed2

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import matplotlib.pyplot as plt
 from matplotlib.colors import TwoSlopeNorm
+from .data import _as_indices
 from .training import LossOfParameters, check_samples
 from .gradients import gradient_chunks, mixed_chunks
 from .curvature import Curvature, known_mode
@@ -250,7 +251,7 @@ class DirectInfluence(Influence):
 def plot_influences(
     x,  # points in the plane, [n, 2]
     influences,  # one signed value a point, [n]
-    corrupted_indices=None,  # points to circle in red
+    corrupted_indices=None,  # points to circle in red: indices, or a mask [n]
     *,
     line=None,  # points of a line to draw, [m, 2]
     xlabel: str | None = None,  # label of the horizontal axis
@@ -271,7 +272,7 @@ def plot_influences(
     limits = ax.get_xlim(), ax.get_ylim()
     if line is not None: ax.plot(*np.asarray(line).T, color="black", linewidth=1)
     if corrupted_indices is not None:
-        ax.scatter(*x[np.asarray(corrupted_indices, dtype=int)].T, facecolors="none", edgecolors="red", s=80, label="flipped label")
+        ax.scatter(*x[_as_indices(corrupted_indices, len(x), "corrupted_indices")].T, facecolors="none", edgecolors="red", s=80, label="flipped label")
         ax.legend()
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=limits[0], ylim=limits[1])
     if suptitle: ax.figure.suptitle(suptitle)

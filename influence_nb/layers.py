@@ -167,9 +167,9 @@ class LinearStep:
     def push(self, R, directions):  # R a [n, k, …, in] (None: zero), {parameter: [k, …]} → R z
         Rz = 0 if R is None else R @ self.weight.T
         if self.weight_name in directions: Rz += torch.einsum("n...i,koi->nk...o", self.a, directions[self.weight_name])
-        if self.bias_name in directions:
+        if self.bias_name in directions:  # the same for every sample and position
             Rb = directions[self.bias_name].unflatten(1, (1,) * (self.a.ndim - 2) + (-1,))
-            Rz = Rb.expand(len(self.a), len(Rb), *self.a.shape[1:-1], -1) if R is None and self.weight_name not in directions else Rz + Rb
+            Rz += Rb.expand(len(self.a), -1, *self.a.shape[1:-1], -1)
         return Rz
 
     def pull(self, R, Ra, directions):  # R δ at the output [n, k, …, out], R a (unused), directions → R δ at the input

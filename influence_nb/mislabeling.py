@@ -208,12 +208,13 @@ def margin_score(
     given = np.arange(outputs.shape[1]) == y[:, None]
     return np.where(given, -np.inf, outputs).max(1) - outputs[given]
 
-# %% ../nbs/15_mislabeling.ipynb #ef6a0521
+# %% ../nbs/15_mislabeling.ipynb #ad3325ea
 def _probability_of_one(f, outputs):
     "The probability of class 1, from a single output that is a probability or a logit"
     named_logits = "logits" in (getattr(f.loss, "__name__", "") or type(f.loss).__name__).lower()
     return outputs if not named_logits and 0 <= outputs.min() and outputs.max() <= 1 else outputs.sigmoid()
 
+# %% ../nbs/15_mislabeling.ipynb #ef6a0521
 def detection_scores(
     model,  # trained to an optimum on x, y; not changed
     loss,  # loss(model(x), y), a mean over the batch

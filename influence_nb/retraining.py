@@ -9,6 +9,7 @@ __all__ = ['losses_at', 'leave_one_out_parameters', 'leave_one_out', 'newton_ste
 import warnings
 import torch
 from torch.func import grad, jacrev, vmap
+from .data import _as_indices
 from .training import ConvergenceWarning, LossOfParameters, check_samples, newton_minimize, regularized_objective
 from .gradients import chunks, sample_gradients
 
@@ -30,28 +31,25 @@ def _start(model, loss, x, y, indices, hessian_regularization):
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
     if len(x) < 2: raise ValueError("x must hold at least two samples, or nothing is left without one")
-    indices = torch.arange(len(x)) if indices is None else torch.as_tensor(indices).reshape(-1)
-    if len(indices) and (indices.dtype == torch.bool or indices.is_floating_point()):
-        raise ValueError(f"indices must be whole numbers, got {indices.dtype}: use mask.nonzero() for a mask")
-    if not len(indices) or not 0 <= indices.min() <= indices.max() < len(x):
-        raise ValueError(f"indices must name at least one sample and lie in 0 … {len(x) - 1}")
+    indices = range(len(x)) if indices is None else indices.cpu() if isinstance(indices, torch.Tensor) else indices
+    indices = torch.as_tensor(_as_indices(indices, len(x), "indices"))
+    if not len(indices): raise ValueError("indices must name at least one sample")
     R = regularized_objective(f, x, y, hessian_regularization)
     before = grad(R)(f.theta).norm().item()
     if before > torch.finfo(f.theta.dtype).eps ** 0.5:
         f.theta, optimum = newton_minimize(R, f.theta)
         warnings.warn(f"model is not at an optimum (gradient norm {before:.1e}): measuring from the one that Newton's method finds "
                       f"next to it (gradient norm {optimum.gradient_norm:.1e}); call fit_to_optimum first", ConvergenceWarning, stacklevel=3)
-    return f, x, y, indices.to(f.theta.device, torch.long), R
+    return f, x, y, indices.to(f.theta.device), R
 
 # %% ../nbs/07_retraining.ipynb #32f76e3d
 def _systems(f, x, y, indices, R):
     "For a bounded number of points at a time: their slice, inputs and targets, and H − Hᵢ/n in factors"
     H, own_hessian = jacrev(grad(R), chunk_size=256)(f.theta), vmap(jacrev(grad(f.of_sample)), in_dims=(None, 0, 0))
-    # of the size of rounding: a softmax has directions that change nothing, and no gradient points along them
-    flat = 100 * torch.finfo(H.dtype).eps * H.diagonal().abs().max() * torch.eye(len(H), dtype=H.dtype, device=H.device)
+    H.diagonal().add_(100 * torch.finfo(H.dtype).eps * H.diagonal().abs().max())  # no gradient points along flat directions, as a softmax has
     for part in chunks(len(indices), 8 * max(H.numel(), len(x))):
         xi, yi = x[indices[part]], y[indices[part]]
-        yield part, xi, yi, torch.linalg.lu_factor(H + flat - own_hessian(f.theta, xi, yi) / len(x))
+        yield part, xi, yi, torch.linalg.lu_factor(H - own_hessian(f.theta, xi, yi) / len(x))
 
 # %% ../nbs/07_retraining.ipynb #ff3aac92
 def _solve_each(factors, g):

@@ -302,7 +302,7 @@ class _Pictures:
     "Small pictures of training points, each drawn once"
     def __init__(self, draw, inches=1.5, dpi=80):
         self.draw, self.drawn = draw, {}
-        self.save = draw.save if isinstance(draw, _DrawImage) else self.save_axes
+        self.save = getattr(draw, "save", self.save_axes)
         self.figure = Figure(figsize=(inches, inches), dpi=dpi, layout=None)
         self.canvas = FigureCanvasAgg(self.figure)
 
@@ -348,7 +348,7 @@ def _evidence_html(show, position):
     if show.evidence is None: return ""
     def row(title, points, values, sign):
         chosen = [(int(j), value) for j, value in zip(points[position], values[position]) if sign * value > 0]
-        figures = "".join(show.figure(j, f"label {html.escape(str(show.review.y[j]))}<br>{value:+.2g}") for j, value in chosen)
+        figures = "".join(show.figure(j, f"label {html.escape(str(show.review.y[j]))}<br>{value:+.3g}") for j, value in chosen)
         return f'<div><div>{title}</div><div style="display:flex;flex-wrap:wrap">{figures or "none"}</div></div>'
     e = show.evidence
     return (row("Most helpful: they lower the loss of this label", e.helpful, e.helpful_values, 1)
