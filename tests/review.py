@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from browser import CHROMIUM, DESK, QUIET, jupyterlab
 
-NOTEBOOK, SAVED, STEPS, SEARCH = "20_review", "digits-review.json", 30, 600
+NOTEBOOK, SAVED, STEPS, SEARCH = "49_review", "digits-review.json", 30, 600
 SCROLL = "() => { const n = document.querySelector('.jp-WindowedPanel-outer'); if (n) n.scrollTop = (n.scrollTop + 700) % (n.scrollHeight + 1) }"
 # From the key to the new card, by the page's own clock
 STEP = """(key) => new Promise((done, failed) => {

@@ -35,7 +35,7 @@ def copy_and_execute():
     shutil.copytree(ROOT / "influence_nb", BUILD / "influence_nb", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "nbs", BUILD / "nbs", symlinks=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "images"))
     run(sys.executable, ROOT / "tools/execute.py", "--player", *sorted((BUILD / "nbs").glob("*.ipynb")), cwd=ROOT)
-    shutil.copy(ROOT / "benchmarks/results.md", BUILD / "nbs/97_benchmarks.md")
+    shutil.copy(ROOT / "benchmarks/results.md", BUILD / "nbs/86_benchmarks.md")
     for figure in (ROOT / "benchmarks").glob("*.svg"): shutil.copy(figure, BUILD / "nbs")
 
 
