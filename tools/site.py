@@ -14,6 +14,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from folds import fold
 from pages import mend
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,6 +61,7 @@ def render():
         run(Path(sys.executable).parent / "nbdev_docs")
     else:
         run(sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs(n_workers=2)")
+        for path in (BUILD / "_proc").glob("*.ipynb"): fold(path)
         run(Path(sys.executable).parent / "smalldocs", "render", "--quiet", "_proc")
         if not (BUILD / "_docs").exists(): shutil.move(BUILD / "_proc/_docs", BUILD / "_docs")
     katex(BUILD / "_docs/site_libs/katex")
