@@ -27,11 +27,11 @@ study: $(READY)  ## run the case study without a browser; leaves the executed no
 	$(BIN)/python tools/execute.py --out _study --show --html nbs/$(STUDY)
 
 docs: $(READY)  ## execute every chapter and build the site into _docs/
-	$(BIN)/python tools/site.py
+	$(BIN)/python tools/build_site.py
 
 reproduce: $(READY)  ## build the site again and list the pages that differ from _docs/ by a byte
 	@test -d _docs || $(MAKE) docs
-	$(BIN)/python tools/site.py --compare
+	$(BIN)/python tools/build_site.py --compare
 
 test-browser: $(READY)  ## open every page of _docs/, every widget in JupyterLab, the review desk and the explorer, in Chromium
 	@test -d _docs || $(MAKE) docs
@@ -47,8 +47,8 @@ experiments: $(READY)  ## compute anew what takes long, and store it with date a
 
 notebooks: $(READY)  ## execute every chapter in place, export the library, make README.md
 	$(BIN)/python tools/execute.py nbs/*.ipynb
-	$(BIN)/nbdev_export
-	$(BIN)/nbdev_clean
+	$(BIN)/python -c 'from nbdev.doclinks import nbdev_export; nbdev_export()'
+	$(BIN)/python -c 'from nbdev.clean import nbdev_clean; nbdev_clean()'
 	$(BIN)/python tools/readme.py
 
 .PHONY: help install lab test study docs reproduce test-browser bench experiments notebooks

@@ -58,7 +58,7 @@ def render():
     for old in ("_docs", "_proc"): shutil.rmtree(BUILD / old, ignore_errors=True)
     quarto = bool(shutil.which("quarto"))
     if quarto:
-        run(Path(sys.executable).parent / "nbdev_docs")
+        run(sys.executable, "-c", "from nbdev.quarto import nbdev_docs; nbdev_docs()")
     else:
         run(sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs(n_workers=2)")
         for path in (BUILD / "_proc").glob("*.ipynb"): fold(path)
@@ -87,7 +87,7 @@ def main():
     parser.add_argument("--rendered-only", action="store_true", help="do not execute, render the notebooks of the last build")
     parser.add_argument("--compare", action="store_true", help="build again and compare with _docs/; exit 1 where a page differs")
     options = parser.parse_args()
-    run(Path(sys.executable).parent / "nbdev_export", cwd=ROOT)
+    run(sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()", cwd=ROOT)
     if not options.rendered_only: copy_and_execute()
     render()
     if options.compare:
