@@ -257,6 +257,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'influence_nb/influence.py'),
                                         'influence_nb.influence.SingularHessianError': ( 'influence.html#singularhessianerror',
                                                                                          'influence_nb/influence.py'),
+                                        'influence_nb.influence._advice': ('influence.html#_advice', 'influence_nb/influence.py'),
                                         'influence_nb.influence._check_arguments': ( 'influence.html#_check_arguments',
                                                                                      'influence_nb/influence.py'),
                                         'influence_nb.influence._connect': ('influence.html#_connect', 'influence_nb/influence.py'),
