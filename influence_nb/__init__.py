@@ -32,6 +32,9 @@ from .widgets import Choice, Slider, Toggle, explore
 from .explorer import NoOptimumError, influence_explorer, plot_explorer
 from .shared_checks import check_influence_class, influence_cases, influence_report
 from .experiments import Cost, made_with, measure_cost, stored
+from .prompt import comments_in_help
+
+comments_in_help(__name__)  # what stands beside a parameter is what `help` shows
 
 
 def __getattr__(name):
