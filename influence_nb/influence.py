@@ -26,14 +26,28 @@ class SingularHessianError(ValueError):
     "The Hessian has no inverse, or is not positive definite; the message names its smallest eigenvalue."
 
 # %% ../nbs/17_influence.ipynb #ae48de79
-def _refuse_singular(H):
+def _advice(curvature, smallest, largest=0.0):
+    "What helps against an eigenvalue (λ included) that is not safely positive, by what the matrix is made of"
+    present = getattr(curvature, "hessian_regularization", 0.0)
+    enough = present + 2 * max(0.0, -smallest) + 1e-6 * largest
+    advice = f"Give a hessian_regularization above {enough:.1e}"
+    mode = getattr(curvature, "second_order_mode", "hessian")
+    if mode != "hessian":
+        return (f"{advice}: a matrix of second_order_mode={mode!r} has eigenvalues near zero "
+                "wherever the data leave a direction of the parameters open")
+    if smallest >= 0: return f"{advice}: the data leave a direction of the parameters open"
+    return f"{advice}, train to a minimum, or use second_order_mode='gauss_newton'"
+
+def _refuse_singular(H, curvature):
     "Raise, unless the eigenvalues say that the matrix is safely positive definite after all"
     values = torch.linalg.eigvalsh(H)
-    if values[0] > 10 * len(H) * torch.finfo(H.dtype).eps * values[-1]: return
+    smallest, largest = values[0].item(), values[-1].item()
+    rounding = 10 * len(H) * torch.finfo(H.dtype).eps * abs(largest)
+    if smallest > rounding: return
+    advice = _advice(curvature, smallest if smallest < -rounding else 0.0, largest)
     raise SingularHessianError(
-        f"the Hessian is singular or indefinite: its smallest eigenvalue is {values[0]:.3e} (largest {values[-1]:.3e}). "
-        f"Give a hessian_regularization above {max(0.0, -2 * values[0].item()) + 1e-6 * values[-1].item():.1e}, train to a minimum, "
-        "or use second_order_mode='gauss_newton'")
+        f"the Hessian is singular or indefinite: its smallest eigenvalue is {smallest:.3e} "
+        f"(largest {largest:.3e}). {advice}")
 
 # %% ../nbs/17_influence.ipynb #c615113b
 class DirectInverse:
@@ -45,7 +59,9 @@ class DirectInverse:
         H = curvature.to_dense()
         self.factor, failed = torch.linalg.cholesky_ex(H)
         diagonal = self.factor.diagonal()
-        if failed or not (diagonal.min() / diagonal.max()) ** 2 > 100 * len(H) * torch.finfo(H.dtype).eps: _refuse_singular(H)
+        tiny = 100 * len(H) * torch.finfo(H.dtype).eps
+        if failed or not (diagonal.min() / diagonal.max()) ** 2 > tiny:
+            _refuse_singular(H, curvature)
 
     def __call__(
         self,

@@ -61,6 +61,7 @@ CHECKS = {
     "export leaves no diff": leaves_no_diff("nbdev.doclinks", "nbdev_export"),
     "README.md is what the front page says": command(sys.executable, ROOT / "tools/readme.py", "--check"),
     "the library needs only torch, numpy and matplotlib": command(sys.executable, "-c", CORE_ONLY),
+    "help shows the parameters, from a wheel too": command(sys.executable, ROOT / "tests/help.py"),
     "every module imports what it uses, and only that": command(sys.executable, "-m", "pyflakes", *sorted(set(ROOT.glob("influence_nb/*.py")) - {ROOT / "influence_nb/__init__.py"})),
     "captions, descriptions, docments, checks, sizes": command(sys.executable, ROOT / "tools/lint.py"),
     "every chapter runs": chapters,
