@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -24,12 +25,12 @@ LIGHT = f'''@import"{FONTS}";
 :root {{ --bs-body-bg: #fff; --bs-body-color: #222 }}
 body {{ background: #fff; color: #222; margin: 0; padding: 0 12px; font-size: 17px }}
 .collapse:not(.show) {{ display: none }} .text-start, .quarto-figure-center > figure {{ text-align: center }}
-#quarto-content {{ display: grid; grid-template-columns: 15rem minmax(0, 1fr) 12rem; gap: 2rem }}
+#quarto-content {{ display: grid; grid-template-columns: 15rem minmax(0, 1fr) 12rem; gap: 2rem }} main {{ grid-area: 1 / 2 }} #quarto-margin-sidebar {{ grid-area: 1 / 3 }}
 @media (max-width: 900px) {{ #quarto-content {{ display: block }} #quarto-margin-sidebar {{ display: none }} }}
 @media (min-width: 901px) {{ #quarto-sidebar {{ display: block }} .quarto-secondary-nav {{ display: none }} }}
 #quarto-sidebar-glass {{ display: none; position: fixed; inset: 0; z-index: 5 }} #quarto-sidebar-glass.show {{ display: block }}
 #quarto-sidebar {{ position: relative; z-index: 6 }}
-details.code-fold summary, .page-navigation a, .breadcrumb-item a {{ color: #6c757d }} .quarto-secondary-nav {{ background: #f8f9fa }}
+details.code-fold summary, .page-navigation a, .breadcrumb-item a {{ color: #6c757d }} #quarto-sidebar a, #TOC a {{ color: inherit }} .quarto-secondary-nav {{ background: #f8f9fa }}
 pre {{ overflow: auto }} .breadcrumb {{ list-style: none }} .quarto-btn-toggle {{ min-width: 44px; min-height: 44px }} button, input {{ font-size: 16px }}
 .aa-Panel {{ position: fixed; z-index: 10; top: 0; right: 0; width: 100%; height: 50%; background: #fff; color: #222 }} .aa-Panel[hidden] {{ display: none }}
 '''
@@ -103,13 +104,13 @@ PAGE = '''<!DOCTYPE html>
 <script src="https://cdn.jsdelivr.net/npm/katex@@KATEX@/dist/katex.min.js" crossorigin="anonymous"></script>
 ''' + KATEX + '''
 <link rel="stylesheet" href="https://cdn.jsdelivr.net/npm/katex@@KATEX@/dist/katex.min.css">
-<link rel="stylesheet" href="styles.css">
+<link rel="stylesheet" href="styles.css"><link rel="icon" href="data:,">
 ''' + TOGGLE + '''
 </head><body class="nav-sidebar floating quarto-light">
 <div id="quarto-search-results"></div>
 <header id="quarto-header" class="headroom fixed-top"><nav class="quarto-secondary-nav"><div class="container-fluid d-flex">
 <button type="button" class="quarto-btn-toggle btn" data-bs-toggle="collapse" role="button" data-bs-target=".quarto-sidebar-collapse-item" aria-controls="quarto-sidebar" aria-expanded="false" aria-label="Toggle sidebar navigation"><i class="bi bi-layout-text-sidebar-reverse"></i></button>
-<nav class="quarto-page-breadcrumbs" aria-label="breadcrumb"><ol class="breadcrumb"><li class="breadcrumb-item"><a href="./11_data.html">Foundations</a></li></ol></nav>
+<nav class="quarto-page-breadcrumbs" aria-label="breadcrumb"><ol class="breadcrumb"><li class="breadcrumb-item"><a href="./45_digits.html">Foundations</a></li></ol></nav>
 </div></nav></header>
 <div id="quarto-content" class="quarto-container page-columns page-rows-contents page-layout-article">
 <nav id="quarto-sidebar" class="sidebar collapse collapse-horizontal quarto-sidebar-collapse-item sidebar-navigation floating overflow-auto">
@@ -127,7 +128,7 @@ PAGE = '''<!DOCTYPE html>
 <div id="quarto-margin-sidebar" class="sidebar margin-sidebar"><nav id="TOC" role="doc-toc" class="toc-active"><h2 id="toc-title">On this page</h2>
 <ul class="collapse"><li><a href="#the-recipe" id="toc-the-recipe" class="nav-link active" data-scroll-target="#the-recipe">The recipe</a></li></ul></nav></div>
 <main class="content" id="quarto-document-content">
-<header id="title-block-header" class="quarto-title-block default"><nav class="quarto-page-breadcrumbs quarto-title-breadcrumbs d-none d-lg-block" aria-label="breadcrumb"><ol class="breadcrumb"><li class="breadcrumb-item"><a href="./11_data.html">Foundations</a></li></ol></nav>
+<header id="title-block-header" class="quarto-title-block default"><nav class="quarto-page-breadcrumbs quarto-title-breadcrumbs d-none d-lg-block" aria-label="breadcrumb"><ol class="breadcrumb"><li class="breadcrumb-item"><a href="./45_digits.html">Foundations</a></li></ol></nav>
 <div class="quarto-title"><h1 class="title">@TITLE@</h1></div></header>
 @BODY@
 <nav class="page-navigation"><div class="nav-page nav-page-previous"><a href="./45_digits.html" class="pagination-link" aria-label="Handwritten digits"><i class="bi bi-arrow-left-short"></i> <span class="nav-page-text">Handwritten digits</span></a></div></nav>
@@ -150,7 +151,7 @@ WINE = '''<section id="the-recipe" class="level2"><h2 class="anchored" data-anch
 <div class="cell" id="fig-explore"><div class="cell-output cell-output-display">EXPLORER</div></div>
 <table class="caption-top table"><colgroup><col style="width: 50%"><col style="width: 50%"></colgroup><thead><tr class="header"><th></th><th>accuracy</th></tr></thead>
 <tbody><tr class="odd"><td>as_wide_as_it_gets_in_a_benchmark_of_many_words_that_cannot_be_broken</td><td>0.9</td></tr></tbody></table></section>'''
-FRONT = '''<section id="ten-lines" class="level2"><h2>Ten lines</h2><p>Short.</p></section>'''
+FRONT = '''<section id="ten-lines" class="level2"><h2>Ten lines</h2><p id="the-recipe">Short.</p></section>'''
 
 
 def player():
@@ -180,6 +181,17 @@ def write_site(folder, katex="latest"):
     bodies = {"index": FRONT, "45_digits": DIGITS, "47_wine": WINE.replace("PIXEL", PIXEL).replace("PLAYER", player()).replace("EXPLORER", explorer())}
     for stem, body in bodies.items(): put(folder / f"{stem}.html", PAGE.replace("@TITLE@", stem).replace("@KATEX@", katex).replace("@BODY@", body))
     return folder
+
+
+@contextmanager
+def mended_site(katex):
+    "The site in a folder of its own, mended, with the files of KaTeX from a folder"
+    with tempfile.TemporaryDirectory() as folder:
+        site = write_site(Path(folder))
+        shutil.copytree(katex, site / "site_libs/katex")
+        pages.mend(site)
+        pages.answer_old_addresses(site, {"17_wine": "47_wine"})
+        yield site
 
 
 def put(path, text):
