@@ -124,7 +124,7 @@ def tried_twice(what, step):
     "(problems, what was seen) of a step; one that finds a problem or fails is tried once more, and that is said"
     for attempt in (1, 2):
         try: problems, seen = step()
-        except Exception as error: problems, seen = [f"{type(error).__name__}: {(str(error).splitlines() or [""])[0]}"], None
+        except Exception as error: problems, seen = [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"], None
         if not problems or attempt == 2: return problems, seen
         print(f"{what}: once more, after {'; '.join(problems)}", flush=True)
 
