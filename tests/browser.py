@@ -60,7 +60,7 @@ LOOK = r"""() => {
   const figures = [...document.querySelectorAll('main .cell-output img, main .cell-output-display img')];
   return {
     loose: [...document.querySelectorAll('.player, .review-tour, .explorer-figure')].filter(e => !e.closest('figure')?.querySelector('figcaption .figure-number')).length,
-    text, formulas: document.querySelectorAll('.katex').length, errors: document.querySelectorAll('.katex-error').length,
+    ends: !!document.querySelector('.page-navigation'), text, formulas: document.querySelectorAll('.katex').length, errors: document.querySelectorAll('.katex-error').length,
     raw: document.querySelectorAll('.math:not(:has(.katex))').length,
     figures: figures.length, players: document.querySelectorAll('.player').length,
     bare: figures.filter(i => !(i.alt || '').trim() || !i.closest('figure')?.querySelector('figcaption')?.textContent.trim()).length,
@@ -181,6 +181,17 @@ def player_problems(page):
     return problems, times
 
 
+def tour_problems(page):
+    "The button of every tour of suspects goes on to the next"
+    said = [tour.locator("[role=status]") for tour in page.locator(".review-tour").all()]
+    for tour, status in zip(page.locator(".review-tour").all(), said):
+        others = [other.text_content() for other in said if other is not status]
+        tour.get_by_role("button", name="Next suspect").click()
+        if not status.text_content().startswith("2 of"): return ["a tour does not go on"]
+        if others != [other.text_content() for other in said if other is not status]: return ["a tour moves another one"]
+    return []
+
+
 def search_problems(page, word="curvature"):
     "The search finds a word, and makes room again"
     field, found = page.locator(".smalldocs-search input, #quarto-search input").first, ".search-result, .aa-Item"
@@ -228,6 +239,7 @@ def text_problems(seen):
     raw = re.search(RAW_TEX, seen["text"])
     if raw: problems.append(f"raw TeX in the text: {seen['text'][max(raw.start() - 20, 0):raw.end() + 20]!r}")
     if re.search(r"interactive\(children|\b(VBox|HBox|Output)\(|@(eq|fig|sec)-", seen["text"]): problems.append("a dead widget or reference")
+    if not seen["ends"]: problems.append("the end of the page is missing")
     if seen["bare"]: problems.append(f"{seen['bare']} of {seen['figures']} figures without caption or description")
     if seen["loose"]: problems.append(f"{seen['loose']} players, tours or explorers without a caption and a number")
     return problems
@@ -258,7 +270,7 @@ def page_problems(browser, base, name):
         seen = page.evaluate(LOOK)
         problems += text_problems(seen)
         found, seen["times"] = player_problems(page)
-        problems += found
+        problems += found + tour_problems(page)
         if front: problems += search_problems(page)
         for scheme in ("light", "dark"):
             for size in (DESK, PHONE): problems += view_problems(page, scheme, size, with_menu=front)
@@ -273,7 +285,7 @@ def disk_problems(browser, path, seen):
         if (now["formulas"], now["errors"], now["raw"]) != (seen["formulas"], 0, 0): problems.append("formulas differ")
         if page.locator("#TOC a").count() and not page.locator("#TOC a").first.is_visible(): problems.append("the list of contents is closed")
         found, times = player_problems(page)
-        problems += found
+        problems += found + tour_problems(page)
         if len(times) != len(seen["times"]): problems.append("players differ")
         if path.name == "index.html": problems += search_problems(page)
     return [f"from disk: {problem}" for problem in problems], None

@@ -148,6 +148,8 @@ WINE = '''<section id="the-recipe" class="level2"><h2 class="anchored" data-anch
 <div class="cell"><div class="cell-output cell-output-display"><div id="fig-play" class="quarto-float quarto-figure quarto-figure-center anchored"><figure class="quarto-float quarto-float-fig figure">
 <div aria-describedby="fig-play-caption-0ceaefa1">PLAYER</div>
 <figcaption class="quarto-float-caption-bottom quarto-float-caption quarto-float-fig" id="fig-play-caption-0ceaefa1">Figure&nbsp;2: A figure with controls.</figcaption></figure></div></div></div>
+<div class="cell" id="fig-again"><div class="cell-output cell-output-display">PLAYER</div></div>
+<div class="cell" id="fig-tour"><div class="cell-output cell-output-display">TOUR</div></div><div class="cell" id="fig-tours"><div class="cell-output cell-output-display">TOUR</div></div>
 <div class="cell" id="fig-explore"><div class="cell-output cell-output-display">EXPLORER</div></div>
 <table class="caption-top table"><colgroup><col style="width: 50%"><col style="width: 50%"></colgroup><thead><tr class="header"><th></th><th>accuracy</th></tr></thead>
 <tbody><tr class="odd"><td>as_wide_as_it_gets_in_a_benchmark_of_many_words_that_cannot_be_broken</td><td>0.9</td></tr></tbody></table></section>'''
@@ -161,8 +163,17 @@ def player():
     import matplotlib.pyplot as plt
     from influence_nb.widgets import Slider, draw_pictures, player_html
     def draw(height): plt.subplots(figsize=(2, 2))[1].bar(0, height)
-    controls, values = {"height": Slider("height h", 1, 3, 2, 1)}, {"height": [1, 2, 3]}
+    controls, values = {"height": Slider("height <!--<script> h", 1, 3, 2, 1)}, {"height": [1, 2, 3]}
     return player_html(controls, values, draw_pictures(draw, values)).replace('alt=""', 'alt="A bar."').replace('<div class="player"', '<div class="player" data-caption="A figure with controls."')
+
+
+def tour():
+    "A tour of the review desk as a page without a kernel shows it"
+    import numpy as np
+    from influence_nb.review import Review, _default_draw, _Pictures, _Show, _tour_html
+    x, y = np.arange(12.0).reshape(6, 2) % 5, np.arange(6) % 2
+    show = _Show(Review(x, y, np.arange(6)), None, _Pictures(_default_draw(x, y, None)), None)
+    return _tour_html(show).replace('<div class="review-tour"', '<div class="review-tour" data-caption="The first suspects."', 1)
 
 
 def explorer():
@@ -178,7 +189,7 @@ def write_site(folder, katex="latest"):
     put(folder / "site_libs/bootstrap/bootstrap-dark-2c3d.min.css", DARK.replace("&amp;", "&"))
     put(folder / "search.json", json.dumps([{"objectID": "47_wine.html", "href": "47_wine.html", "title": "Wine", "section": "", "text": "The curvature \\lambda of $x$"}]))
     shutil.copy(ROOT / "nbs/styles.css", folder)
-    bodies = {"index": FRONT, "45_digits": DIGITS, "47_wine": WINE.replace("PIXEL", PIXEL).replace("PLAYER", player()).replace("EXPLORER", explorer())}
+    bodies = {"index": FRONT, "45_digits": DIGITS, "47_wine": WINE.replace("PIXEL", PIXEL).replace("PLAYER", player()).replace("TOUR", tour()).replace("EXPLORER", explorer())}
     for stem, body in bodies.items(): put(folder / f"{stem}.html", PAGE.replace("@TITLE@", stem).replace("@KATEX@", katex).replace("@BODY@", body))
     return folder
 
@@ -232,10 +243,18 @@ def check_disk(site, asked):
 def check_figures(site, asked):
     "Every labeled figure has one number, also the player and the explorer, and no caption twice"
     page = soup(site, "47_wine")
-    captions = [caption.get_text() for caption in page.select("figcaption")]
-    assert captions == ["Figure 1. The crossing lines.", "Figure 2. A figure with controls.", "Figure 3. A cloud that moves."], captions
-    assert [page.select_one(f"#fig-{name}")["data-number"] for name in ("lines", "play", "explore")] == ["1", "2", "3"]
+    captions = [caption.get_text() for caption in page.select("figcaption") if not caption.find_parent(class_="review-slide")]
+    assert captions == ["Figure 1. The crossing lines.", "Figure 2. A figure with controls.", "Figure 3. A figure with controls.",
+                        "Figure 4. The first suspects.", "Figure 5. The first suspects.", "Figure 6. A cloud that moves."], captions
+    assert [page.select_one(f"#fig-{name}")["data-number"] for name in ("lines", "play", "again", "tour", "tours", "explore")] == list("123456")
     assert not page.select("[data-caption]")
+
+
+def check_repeated(site, asked):
+    "The same player and the same tour may stand twice on a page: no two things share an id"
+    ids = [element["id"] for element in soup(site, "47_wine").select("main [id]")]
+    assert len(ids) == len(set(ids)), ids
+    assert len(soup(site, "47_wine").select(".player")) == len(soup(site, "47_wine").select(".review-tour")) == 2
 
 
 def check_links(site, asked):
