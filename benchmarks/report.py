@@ -171,7 +171,8 @@ def scaling_lines(points):
              "the result.", "",
              "![Three panels on logarithmic axes. Left: peak extra memory of influence_nb against the number of training "
              "rows, beside a dashed line for keeping every gradient. Middle: time against the number of rows. Right: time "
-             "against the number of parameters.](scaling.svg)", "", "| method | along | sizes | seconds | slope | peak, MB |",
+             "against the number of parameters.](scaling.svg)", "",
+             "*Time and memory against the number of training rows, and time against the number of parameters.*", "", "| method | along | sizes | seconds | slope | peak, MB |",
              "|---|---|---|---|--:|---|"]
     for method, label in SCALING_METHODS.items():
         for along in ("n", "p"):

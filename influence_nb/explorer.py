@@ -8,7 +8,6 @@ __all__ = ['logistic_objective', 'NoOptimumError', 'logistic_optimum', 'influenc
 
 # %% ../nbs/75_explorer.ipynb #c2fca4cb
 import functools
-import json
 import os
 import re
 from importlib.resources import files
@@ -16,6 +15,9 @@ import numpy as np
 import torch
 import matplotlib.pyplot as plt
 from matplotlib.path import Path
+
+# %% ../nbs/75_explorer.ipynb #b7d1e5a3
+from .widgets import _data_in_page
 
 # %% ../nbs/75_explorer.ipynb #83d1bc3e
 def _with_one(x): return np.column_stack([x, np.ones(len(x))])
@@ -214,9 +216,9 @@ def explorer_page(
 ) -> str:  # HTML
     "A self-contained piece of a page: style, an empty element, and the script that fills it. Needs no kernel and no network."
     script = re.sub(r"^export (default .*\n)?", "", _module(), flags=re.M)
-    state = json.dumps(options).replace("<", "\\u003c")
-    return (f"<style>{_static('explorer.css')}</style>\n<div><noscript>This picture moves where JavaScript is allowed.</noscript></div>\n"
-            f"<script>(() => {{\n{script}\nmount(document.currentScript.previousElementSibling, {state});\n}})();</script>")
+    return ('<div class="explorer-figure">\n'
+            f"<style>{_static('explorer.css')}</style>\n<div><noscript>This picture moves where JavaScript is allowed.</noscript></div>\n"
+            f"<script>(() => {{\n{script}\nmount(document.currentScript.previousElementSibling, {_data_in_page(options)});\n}})();</script>\n</div>")
 
 # %% ../nbs/75_explorer.ipynb #d427a46c
 def _points(value):

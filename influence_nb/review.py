@@ -564,13 +564,14 @@ def _draw_ahead(desk):
 # %% ../nbs/49_review.ipynb #3b712dd7
 _TOUR_JS = """
 (() => {
-  const tour = document.getElementById('ID'), slides = [...tour.querySelectorAll('.review-slide')];
+  const tour = document.currentScript.parentElement, slides = [...tour.querySelectorAll('.review-slide')];
   const [back, ahead] = tour.querySelectorAll('button'), said = tour.querySelector('[role=status]');
   let at = 0;
   const go = (to) => {
     at = Math.min(Math.max(to, 0), slides.length - 1);
     slides.forEach((slide, k) => { slide.style.display = k === at ? 'flex' : 'none'; });
     back.disabled = at === 0; ahead.disabled = at === slides.length - 1;
+    [back, ahead].forEach(button => { button.style.opacity = button.disabled ? 0.5 : 1; });
     said.textContent = `${at + 1} of ${slides.length}`;
   };
   back.onclick = () => go(at - 1);
@@ -587,19 +588,19 @@ _TOUR_JS = """
 # %% ../nbs/49_review.ipynb #f0a1bfc5
 def _tour_html(show, count=12):
     "The first suspects as a tour that needs no kernel and no network"
-    name = f"review-tour-{show.review.data[:8]}"
     slides = []
     for place, i in enumerate(show.review.order[:count]):
         words = html.escape(f"Suspect {place + 1}, training point {i}: {show.caption(i)}; score {show.review.scores[i]:.3g}.")
         slides.append(f'<div class="review-slide" style="display:flex;flex-wrap:wrap;gap:1em">{show.figure(i, words, 160)}'
                       f'<div>{_evidence_html(show, place)}</div></div>')
-    style = "min-height:36px;padding:4px 12px;margin-right:.5em"
+    style = ("min-height:36px;padding:4px 12px;margin-right:.5em;"
+             "color:inherit;background:none;border:1px solid;border-radius:4px")
     bar = (f'<div class="review-bar" hidden><button type="button" style="{style}">Previous suspect</button>'
            f'<button type="button" style="{style}">Next suspect</button><span role="status" aria-live="polite"></span></div>')
-    return (f'<div class="review-tour" id="{name}" tabindex="0" role="group" aria-label="Tour of the first {len(slides)} suspects; arrow keys move" '
-            f'style="border:1px solid #999;border-radius:6px;padding:.8em;max-width:46rem">{bar}{"".join(slides)}'
-            f"<p>Read only: in JupyterLab (<code>make lab</code>) the same call is a desk with buttons, keys and a file of decisions.</p></div>"
-            f"<script>{_TOUR_JS.replace('ID', name)}</script>")
+    return (f'<div class="review-tour" tabindex="0" role="group" aria-label="Tour of the first {len(slides)} suspects; arrow keys move" '
+            f'style="border:1px solid #999;border-radius:6px;padding:.8em;max-width:46rem;text-align:left">{bar}{"".join(slides)}'
+            f"<p>Read only: in JupyterLab (<code>make lab</code>) the same call is a desk with buttons, keys and a file of decisions.</p>"
+            f"<script>{_TOUR_JS}</script></div>")
 
 # %% ../nbs/49_review.ipynb #f40a91b3
 def _still(show, draw):

@@ -13,44 +13,96 @@ import inspect
 import io
 import json
 import math
+import numbers
 import os
 import re
 from dataclasses import dataclass
-from hashlib import sha256
+from decimal import Decimal
 from itertools import product
 import matplotlib.pyplot as plt
 from matplotlib.transforms import Bbox
 from PIL import Image, ImageChops
 
+# %% ../nbs/74_widgets.ipynb #c41f09aa
+def _check_label(label):
+    if not isinstance(label, str) or not label.strip():
+        raise ValueError(f"label must be words for the reader, got {label!r}")
+
+
+_MOST_STEPS = 100_000  # nobody can move a slider that finely
+
+
+def _check_slider(slider):
+    "Five arguments that make a slider, or an error that names the wrong one"
+    _check_label(slider.label)
+    for name in ("low", "high", "value", "step"):
+        number = getattr(slider, name)
+        real = isinstance(number, numbers.Real) and not isinstance(number, bool)
+        if not real or not math.isfinite(number):
+            raise ValueError(f"{name} of '{slider.label}' must be a finite number, got {number!r}")
+    low, high, value, step = slider.low, slider.high, slider.value, slider.step
+    if not low < high:
+        raise ValueError(f"low of '{slider.label}' must be below high, got {low} and {high}")
+    if not low <= value <= high:
+        raise ValueError(f"value of '{slider.label}' must lie between {low} and {high}, got {value}")
+    if not 0 < step <= (high - low) * (1 + 1e-9):
+        raise ValueError(f"step of '{slider.label}' must be positive and at most high - low, got {step}")
+    if high - low > _MOST_STEPS * step:
+        raise ValueError(f"step of '{slider.label}' makes more than {_MOST_STEPS:,} values: take a larger one")
+
+
+def _readout(slider):
+    "The format of the number beside a slider: as many decimals as its steps have, or digits where they are many"
+    decimals = -Decimal(repr(float(slider.step))).normalize().as_tuple().exponent
+    if decimals <= 6: return f".{max(decimals, 0)}f"
+    largest = max(abs(slider.low), abs(slider.high))
+    return f".{min(15, math.ceil(math.log10(largest / slider.step)) + 1)}g"
+
 # %% ../nbs/74_widgets.ipynb #6a5a3ba0
 @dataclass
 class Slider:
-    "A number that the reader moves with the mouse or with the arrow keys."
+    "A number that the reader moves with the mouse or the arrow keys. Raises `ValueError` for a bad one."
     label: str  # what it means, with its unit if it has one
     low: float  # smallest value
     high: float  # largest value
     value: float  # value at the start
     step: float  # distance of neighboring values; four integers make an integer slider
 
+    def __post_init__(self): _check_slider(self)
+
     def widget(self):  # the ipywidget
         import ipywidgets
-        numbers = (self.low, self.high, self.value, self.step)
-        whole = all(isinstance(number, int) for number in numbers)
-        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        return kind(min=self.low, max=self.high, value=self.value, step=self.step, description=self.label, **_LOOK)
+        limits = {"min": self.low, "max": self.high, "value": self.value, "step": self.step}
+        if all(isinstance(number, numbers.Integral) for number in limits.values()):
+            return ipywidgets.IntSlider(**limits, description=self.label, **_LOOK)
+        return ipywidgets.FloatSlider(**limits, readout_format=_readout(self),
+                                      description=self.label, **_LOOK)
 
     def values(self):  # all its values, in order
+        digits = 10 - math.floor(math.log10(self.step))  # noise lies far below a step
         steps = round((self.high - self.low) / self.step)
-        numbers = {round(self.low + i * self.step, 10) for i in range(steps + 1)} | {self.value}
-        return sorted(number for number in numbers if number <= self.high)
+        grid = [round(self.low + i * self.step, digits) for i in range(steps + 1)]
+        apart = [number for number in grid if abs(number - self.value) > 1e-9 * self.step]
+        return sorted(number for number in [*apart, self.value] if number <= self.high)
 
 # %% ../nbs/74_widgets.ipynb #a78ad30b
 @dataclass
 class Choice:
-    "One of a few options."
+    "One of a few options. Raises `ValueError` for options that cannot be told apart, or a start that is none."
     label: str  # what is chosen
     options: tuple  # the options, strings or numbers
     value: object  # option at the start
+
+    def __post_init__(self):
+        _check_label(self.label)
+        several = isinstance(self.options, (tuple, list)) and len(self.options) > 0
+        if not several or not all(isinstance(o, (str, numbers.Number)) for o in self.options):
+            raise ValueError(f"options of '{self.label}' must be strings or numbers in a tuple or list,"
+                             f" got {self.options!r}")
+        if len(set(map(str, self.options))) < len(self.options):
+            raise ValueError(f"options of '{self.label}' must differ, got {self.options!r}")
+        if self.value not in self.options:
+            raise ValueError(f"value of '{self.label}' must be one of {self.options!r}, got {self.value!r}")
 
     def widget(self):  # the ipywidget
         import ipywidgets
@@ -61,9 +113,15 @@ class Choice:
 # %% ../nbs/74_widgets.ipynb #8eec7fc3
 @dataclass
 class Toggle:
-    "Yes or no."
+    "Yes or no. Raises `ValueError` for a start that is neither."
     label: str  # what is switched
     value: bool = False  # state at the start
+
+    def __post_init__(self):
+        _check_label(self.label)
+        if self.value not in (True, False):
+            raise ValueError(f"value of '{self.label}' must be True or False, got {self.value!r}")
+        self.value = bool(self.value)
 
     def widget(self):  # the ipywidget
         import ipywidgets
@@ -75,11 +133,15 @@ class Toggle:
 _LOOK = {"style": {"description_width": "initial"}, "layout": {"width": "28em", "max_width": "95%"}}
 
 # %% ../nbs/74_widgets.ipynb #110ccb9a
+def _name_of(draw): return getattr(draw, "__name__", repr(draw))
+
+
 def _check_controls(draw, controls):
     "The controls must be the arguments of the drawing function"
+    if not callable(draw): raise ValueError(f"draw must be a function that draws one figure, got {draw!r}")
     try: inspect.signature(draw).bind(**controls)
     except TypeError as error:
-        raise ValueError(f"the controls do not fit the arguments of {draw.__name__}: {error}") from None
+        raise ValueError(f"the controls do not fit the arguments of {_name_of(draw)}: {error}") from None
     for name, control in controls.items():
         if not isinstance(control, (Slider, Choice, Toggle)):
             raise ValueError(f"{name} must be a Slider, Choice or Toggle, got {control!r}")
@@ -199,14 +261,14 @@ def draw_pictures(
         texts = [_webp(picture, palette) for picture in pictures]
         files = list(dict.fromkeys(texts))
         if sum(map(len, files)) <= most_bytes: break
-    else: raise ValueError(f"{len(files)} pictures of {draw.__name__} take more than {most_bytes} bytes: draw a smaller figure")
+    else: raise ValueError(f"{len(files)} pictures of {_name_of(draw)} take more than {most_bytes} bytes: draw a smaller figure")
     index = {text: i for i, text in enumerate(files)}
     return Pictures(pictures[0].size, files, [index[text] for text in texts], words)
 
 # %% ../nbs/74_widgets.ipynb #0223155b
 _SCRIPT = '''
-(id => {
-  const root = document.getElementById(id), data = JSON.parse(root.querySelector("script").textContent);
+(root => {  // found by its place: the same figure may stand twice on a page
+  const data = JSON.parse(root.querySelector("script").textContent);
   const picture = root.querySelector("img"), spoken = root.querySelector("[role=status]");
   const inputs = [...root.querySelectorAll("input, select")];
   const source = file => "data:image/webp;base64," + data.files[file];
@@ -217,7 +279,7 @@ _SCRIPT = '''
       at = at * data.texts[i].length + stop;
       if (input.type === "range") {
         input.setAttribute("aria-valuetext", text);
-        input.nextElementSibling.textContent = text;
+        input.closest(".player-row").querySelector("output").textContent = text;
       }
       return data.labels[i] + " " + text;
     });
@@ -247,11 +309,13 @@ _SCRIPT = '''
 
 # %% ../nbs/74_widgets.ipynb #88402a7f
 _STYLE = '''
-.player { margin: 1rem 0; max-width: 100%; font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+.player { margin: 1rem 0; max-width: 100%; text-align: left; font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 .player-controls { display: grid; gap: 0.3rem; margin-bottom: 0.6rem; }
 .player-controls[hidden] { display: none; }
 .player-row { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.8rem; min-height: 32px; font-size: 1rem; }
-.player-row label { min-width: 14rem; }
+.player-row label { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.8rem; max-width: 100%; }
+.player-row label:has([type=range]) { flex: 0 1 37rem; }
+.player-row label > span { min-width: 14rem; }
 .player-row input[type=range] { flex: 1 1 12rem; max-width: 22rem; height: 28px; margin: 0; accent-color: #0072b2; }
 .player-row input[type=checkbox] { width: 24px; height: 24px; margin: 0; accent-color: #0072b2; }
 .player-row select { min-height: 32px; max-width: 100%; padding: 0.1rem 0.5rem; font: inherit; }
@@ -262,31 +326,43 @@ _STYLE = '''
 .player img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 .player-note { font-size: 1rem; margin: 0.4rem 0 0; }
 .player-spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (max-width: 600px) { .player-row label { min-width: 100%; } .player-row:has([type=checkbox]) label { min-width: 0; } }
+@media (max-width: 600px) { .player-row label > span { min-width: 100%; } .player-row label:has([type=checkbox]) > span { min-width: 0; } }
 @media print { .player-controls { display: none; } }
 '''
 
 # %% ../nbs/74_widgets.ipynb #e5bc7df7
-def _text(value):
+def _text(value, digits=6):
     "A value as the reader sees it: no float noise, a true minus sign"
     if isinstance(value, str): return value
-    return (f"{value:g}" if isinstance(value, float) else str(value)).replace("-", "−")
+    return (f"{value:.{digits}g}" if isinstance(value, float) else str(value)).replace("-", "−")
 
 
-def _row(control, values, name):
-    "One control with its label, as HTML"
-    at, label = values.index(control.value), f'<label for="{name}">{html.escape(control.label)}</label>'
+def _texts(values):
+    "Texts of several values, with as many digits as tell them apart"
+    for digits in range(6, 18):
+        texts = [_text(value, digits) for value in values]
+        if len(set(texts)) == len(texts): break
+    return texts
+
+
+def _row(control, values):
+    "One control inside its label, as HTML: without an id, which another control on the page could have as well"
+    at, texts, after = values.index(control.value), [html.escape(text) for text in _texts(values)], ""
     if isinstance(control, Slider):
-        text = html.escape(_text(control.value))
-        range_ = f'type="range" min="0" max="{len(values) - 1}" step="1" value="{at}" aria-valuetext="{text}"'
-        field = f'<input id="{name}" {range_} autocomplete="off"><output for="{name}" aria-live="off">{text}</output>'
+        range_ = f'type="range" min="0" max="{len(values) - 1}" step="1" value="{at}" aria-valuetext="{texts[at]}"'
+        field, after = f'<input {range_} autocomplete="off">', f'<output aria-live="off">{texts[at]}</output>'
     elif isinstance(control, Choice):
-        options = "".join(f'<option value="{i}"{" selected" * (i == at)}>{html.escape(_text(value))}</option>'
-                          for i, value in enumerate(values))
-        field = f'<select id="{name}" autocomplete="off">{options}</select>'
+        options = "".join(f'<option value="{i}"{" selected" * (i == at)}>{text}</option>'
+                          for i, text in enumerate(texts))
+        field = f'<select autocomplete="off">{options}</select>'
     else:
-        field = f'<input id="{name}" type="checkbox"{" checked" * control.value} autocomplete="off">'
-    return f'<div class="player-row">{label}{field}</div>'
+        field = f'<input type="checkbox"{" checked" * control.value} autocomplete="off">'
+    return f'<div class="player-row"><label><span>{html.escape(control.label)}</span>{field}</label>{after}</div>'
+
+# %% ../nbs/74_widgets.ipynb #d2a4c8e1
+def _data_in_page(data):
+    "JSON inside a script element, where no text of the data can end the element or open a comment"
+    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
 
 # %% ../nbs/74_widgets.ipynb #9bfbef6e
 def player_html(
@@ -298,25 +374,23 @@ def player_html(
     moving = [name for name in controls if len(values[name]) > 1]
     at = 0
     for name in moving: at = at * len(values[name]) + values[name].index(controls[name].value)
-    texts = [["no", "yes"] if isinstance(controls[name], Toggle) else [_text(value) for value in values[name]] for name in moving]
+    texts = [["no", "yes"] if isinstance(controls[name], Toggle) else _texts(values[name]) for name in moving]
     labels = [controls[name].label for name in moving]
     data = {"files": pictures.files, "grid": pictures.grid, "words": pictures.words, "texts": texts, "labels": labels}
-    text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
-    key = "player-" + sha256(text.encode()).hexdigest()[:8]
-    rows = "\n".join(_row(controls[name], values[name], f"{key}-{name}") for name in moving)
+    rows = "\n".join(_row(controls[name], values[name]) for name in moving)
     still = ", ".join(f"{control.label} = {_text(control.value)}" for name, control in controls.items() if name not in moving)
     note = f'<p class="player-note">Fixed on this page, free in JupyterLab: {html.escape(still)}.</p>\n' if still else ""
     width, height = pictures.size
     first = pictures.files[pictures.grid[at]]
-    return f'''<div class="player" id="{key}" role="group" aria-label="figure with controls">
+    return f'''<div class="player" role="group" aria-label="figure with controls">
 <style>{_STYLE}</style>
 <div class="player-controls" hidden>
 {rows}
 </div>
 <img src="data:image/webp;base64,{first}" width="{width}" height="{height}" alt="" decoding="sync">
 {note}<p class="player-spoken" role="status" aria-live="polite"></p>
-<script type="application/json">{text}</script>
-<script>{_SCRIPT}("{key}")</script>
+<script type="application/json">{_data_in_page(data)}</script>
+<script>{_SCRIPT}(document.currentScript.parentElement)</script>
 </div>'''
 
 # %% ../nbs/74_widgets.ipynb #514c27da

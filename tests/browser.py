@@ -1,8 +1,9 @@
 """What a reader sees: every page of the built site, and every widget in JupyterLab, in a real browser.
 
 Run by `make test-browser`. Each page is read wide and on a phone, in light and in dark, from a server and from disk; axe
-looks for what keeps people out, and every control of every player is moved by keyboard. `--pages` or `--widgets` does one
-half, names of chapters choose some.
+looks for what keeps people out, and every control of every player is moved by keyboard. A small site in Quarto's markup
+is read like the real one. A step that fails is tried once more, and that is said. `--pages` or `--widgets` does one half,
+names of chapters choose some, `--site` another folder of pages.
 """
 import argparse
 import functools
@@ -24,10 +25,12 @@ from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import TimeoutError as TooLate, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_docs"
+sys.path.append(str(ROOT / "tools"))
+from pages import book_pages
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--no-first-run", "--disable-quic", "--disable-default-apps"]
@@ -56,7 +59,8 @@ LOOK = r"""() => {
   for (let node; node = walker.nextNode();) if (!node.parentElement.closest(hidden)) text += node.textContent + '\n';
   const figures = [...document.querySelectorAll('main .cell-output img, main .cell-output-display img')];
   return {
-    text, formulas: document.querySelectorAll('.katex').length, errors: document.querySelectorAll('.katex-error').length,
+    loose: [...document.querySelectorAll('.player, .review-tour, .explorer-figure')].filter(e => !e.closest('figure')?.querySelector('figcaption .figure-number')).length,
+    ends: !!document.querySelector('.page-navigation'), text, formulas: document.querySelectorAll('.katex').length, errors: document.querySelectorAll('.katex-error').length,
     raw: document.querySelectorAll('.math:not(:has(.katex))').length,
     figures: figures.length, players: document.querySelectorAll('.player').length,
     bare: figures.filter(i => !(i.alt || '').trim() || !i.closest('figure')?.querySelector('figcaption')?.textContent.trim()).length,
@@ -104,8 +108,25 @@ FAST = 100  # ms
 
 IS_DARK = """() => {
   const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number);
-  return r + g + b < 200 && document.documentElement.matches('.quarto-dark') || document.body.matches('.quarto-dark');
+  return r + g + b < 200 && (document.documentElement.matches('.quarto-dark') || document.body.matches('.quarto-dark'));
 }"""
+
+# Fonts and formulas are there, and what was changed has been painted.
+SETTLE = """async () => {
+  await document.fonts.ready;
+  for (let tries = 0; tries < 100 && document.querySelector('.math:not(:has(.katex))'); tries++) await new Promise(go => setTimeout(go, 50));
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+}"""
+RAW_TEX = r"\$\$|\\\(|\\\[|\\[A-Za-z]{2,}|\$[^$\n]*[\\^_][^$\n]*\$"
+
+
+def tried_twice(what, step):
+    "(problems, what was seen) of a step; one that finds a problem or fails is tried once more, and that is said"
+    for attempt in (1, 2):
+        try: problems, seen = step()
+        except Exception as error: problems, seen = [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"], None
+        if not problems or attempt == 2: return problems, seen
+        print(f"{what}: once more, after {'; '.join(problems)}", flush=True)
 
 
 def axe_problems(page, where):
@@ -116,30 +137,40 @@ def axe_problems(page, where):
     return [f"axe, {where}: {rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['html'][:120]}" for rule in found]
 
 
+def picture_time(page, control, key):
+    "Milliseconds until the picture that a key asks for is painted; None where the key asks for no other picture"
+    picture = "c => c.closest('.player').querySelector('img').src"
+    before = control.evaluate(picture)
+    control.evaluate(CLOCK)
+    page.keyboard.press(key)
+    if control.evaluate(picture) == before: return None  # the end of a slider, or one picture for two values
+    page.wait_for_function("() => window.pictureTime !== null", timeout=10_000)
+    return page.evaluate("() => window.pictureTime")
+
+
+def control_times(page, control):
+    "Times of the pictures of one control; three of them, where the first are slow: a machine may hiccup, not three times"
+    keys = {"checkbox": ["Space"] * 4, "range": ["ArrowRight"] * 50 + ["ArrowLeft"] * 50}
+    took = []
+    for key in keys.get(control.evaluate("c => c.type"), ["ArrowDown"] * 20 + ["ArrowUp"] * 20):
+        time_taken = picture_time(page, control, key)
+        if time_taken is not None: took.append(time_taken)
+        if took and (took[-1] <= FAST or len(took) == 3): break
+    return took
+
+
 def player_problems(page):
     "Every control of every player changes the picture by keyboard, in time, without moving the page"
     problems, times = [], []
     for player in page.locator(".player").all():
         player.scroll_into_view_if_needed()
-        page.wait_for_timeout(150)
+        player.locator("img").evaluate("picture => picture.decode()")
         for control in player.locator("input, select").all():
-            name = control.evaluate("c => c.labels.length ? c.labels[0].textContent.trim() : ''")
+            name = control.evaluate("c => c.labels.length ? c.labels[0].firstElementChild.textContent.trim() : ''")
             if not name: problems.append("a control without a label")
             control.focus()
-            kind = control.evaluate("c => c.type")
-            keys = {"checkbox": ["Space"] * 4, "range": ["ArrowRight"] * 50 + ["ArrowLeft"] * 50}.get(kind, ["ArrowDown"] * 20 + ["ArrowUp"] * 20)
-            took = []
-            for key in keys:
-                control.evaluate(CLOCK)
-                before = control.evaluate("c => [c.value, c.checked]")
-                page.keyboard.press(key)
-                if control.evaluate("c => [c.value, c.checked]") == before: continue  # the end of a slider
-                for wait in (60, 300):  # the second for a picture that is late, or the same picture for two values
-                    page.wait_for_timeout(wait)
-                    if page.evaluate("() => window.pictureTime") is not None: break
-                else: continue
-                took.append(page.evaluate("() => window.pictureTime"))
-                if took[-1] <= FAST or len(took) == 3: break  # a machine may hiccup, not three times
+            page.evaluate(SETTLE)
+            took = control_times(page, control)
             if not took:
                 problems.append(f"'{name}' changes no picture")
                 continue
@@ -150,73 +181,114 @@ def player_problems(page):
     return problems, times
 
 
-def search_problems(page, word="curvature"):
-    field = page.locator(".smalldocs-search input, #quarto-search input").first
-    if not field.is_visible(): return ["no search field"]
-    field.fill(word)
-    try: page.wait_for_selector(".search-result, .aa-Item", timeout=5000)
-    except Exception: return [f"search does not find {word}"]
+def tour_problems(page):
+    "The button of every tour of suspects goes on to the next"
+    said = [tour.locator("[role=status]") for tour in page.locator(".review-tour").all()]
+    for tour, status in zip(page.locator(".review-tour").all(), said):
+        others = [other.text_content() for other in said if other is not status]
+        tour.get_by_role("button", name="Next suspect").click()
+        if not status.text_content().startswith("2 of"): return ["a tour does not go on"]
+        if others != [other.text_content() for other in said if other is not status]: return ["a tour moves another one"]
     return []
 
 
-def open_page(browser, problems, url, allowed, **options):
+def search_problems(page, word="curvature"):
+    "The search finds a word, and makes room again"
+    field, found = page.locator(".smalldocs-search input, #quarto-search input").first, ".search-result, .aa-Item"
+    if not field.is_visible(): return ["no search field"]
+    field.fill(word)
+    try: page.wait_for_selector(found, timeout=10_000)
+    except TooLate: return [f"search does not find {word}"]
+    field.fill("")
+    field.press("Escape")
+    try: page.wait_for_selector(found, state="hidden", timeout=10_000)
+    except TooLate: return ["search stays open"]
+    return []
+
+
+def menu_looks(page):
+    "What a phone's reader sees with the list of chapters open; it is closed again"
+    page.click(".quarto-btn-toggle")
+    page.wait_for_function("() => { const list = document.querySelector('#quarto-sidebar'); return list.checkVisibility() && !list.matches('.collapsing') }")
+    page.evaluate(SETTLE)
+    opened = page.evaluate(PHONE_LOOK)
+    page.evaluate("() => document.querySelector('#quarto-sidebar-glass').click()")
+    page.wait_for_function("() => !document.querySelector('#quarto-sidebar').checkVisibility()")
+    return opened
+
+
+@contextmanager
+def opened(browser, problems, url, allowed, **options):
     "A page whose errors and requests are written down"
     page = browser.new_page(reduced_motion="reduce", **options)
     page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
     page.on("pageerror", lambda e: problems.append(f"script error: {e}"))
+    page.on("dialog", lambda d: (problems.append(f"alert: {d.message}"), d.dismiss()))
     page.on("request", lambda r: None if r.url.startswith((allowed, "data:", "blob:")) else problems.append(f"asks another host: {r.url}"))
-    page.goto(url, wait_until="load")
-    page.wait_for_timeout(200)
-    return page
+    try:
+        page.goto(url, wait_until="load")
+        page.evaluate(SETTLE)
+        yield page
+    finally: page.close()
+
+
+def text_problems(seen):
+    "What is wrong with what LOOK saw"
+    problems = []
+    if seen["errors"] or seen["raw"]: problems.append(f"{seen['errors']} formulas in error, {seen['raw']} not typeset")
+    raw = re.search(RAW_TEX, seen["text"])
+    if raw: problems.append(f"raw TeX in the text: {seen['text'][max(raw.start() - 20, 0):raw.end() + 20]!r}")
+    if re.search(r"interactive\(children|\b(VBox|HBox|Output)\(|@(eq|fig|sec)-", seen["text"]): problems.append("a dead widget or reference")
+    if not seen["ends"]: problems.append("the end of the page is missing")
+    if seen["bare"]: problems.append(f"{seen['bare']} of {seen['figures']} figures without caption or description")
+    if seen["loose"]: problems.append(f"{seen['loose']} players, tours or explorers without a caption and a number")
+    return problems
+
+
+def view_problems(page, scheme, size, with_menu=False):
+    "One page in light or dark, on a desk or a phone: sideways scrolling, small text and controls on a phone, axe"
+    where = f"{scheme}, {'wide' if size == DESK else 'phone'}"
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size(size)
+    try: page.wait_for_function(f"() => ({IS_DARK})() === {'true' if scheme == 'dark' else 'false'}", timeout=10_000)
+    except TooLate: return [f"{where}: the page does not follow"]
+    page.evaluate(SETTLE)
+    look, problems = page.evaluate(PHONE_LOOK), []
+    if look["wide"] > 0: problems.append(f"{where}: {look['wide']} px too wide")
+    if size == PHONE:
+        opened_menu = menu_looks(page) if with_menu else {"small": [], "tiny": []}
+        for kind, what in (("small", "texts"), ("tiny", "controls")):
+            found = look[kind] + opened_menu[kind]
+            if found: problems.append(f"{where}: {len(found)} {what} too small: {found[:3]}")
+    return problems + axe_problems(page, where)
 
 
 def page_problems(browser, base, name):
-    "Everything that is wrong with one page, at desk width and on a phone, in light and dark"
-    problems = []
-    page = open_page(browser, problems, f"{base}/{name}", base, viewport=DESK, color_scheme="light")
-    seen = page.evaluate(LOOK)
-    if seen["errors"] or seen["raw"]: problems.append(f"{seen['errors']} formulas in error, {seen['raw']} not typeset")
-    if re.search(r"\$\$|\\\(|\\\[|\\begin\{|\\frac|\\nabla", seen["text"]): problems.append("raw TeX in the text")
-    if re.search(r"interactive\(children|\b(VBox|HBox|Output)\(|@(eq|fig|sec)-", seen["text"]): problems.append("a dead widget or reference")
-    if seen["bare"]: problems.append(f"{seen['bare']} of {seen['figures']} figures without caption or description")
-    problems += axe_problems(page, "light, wide")
-    found, seen["times"] = player_problems(page)
-    problems += found
-    if name == "index.html": problems += search_problems(page)
-    page.emulate_media(color_scheme="dark")
-    page.set_viewport_size(PHONE)
-    try: page.wait_for_function(IS_DARK, timeout=10_000)
-    except Exception: problems.append("does not turn dark")
-    page.wait_for_timeout(200)
-    phone = page.evaluate(PHONE_LOOK)
-    if name == "index.html":  # the list of chapters opens on a phone
-        page.click(".quarto-btn-toggle")
-        page.wait_for_timeout(400)
-        opened = page.evaluate(PHONE_LOOK)
-        phone["small"] += opened["small"]
-        phone["tiny"] += opened["tiny"]
-        page.evaluate("() => document.querySelector('#quarto-sidebar-glass').click()")
-        page.wait_for_timeout(400)
-    if phone["wide"] > 0: problems.append(f"{phone['wide']} px too wide for a phone")
-    if phone["small"]: problems.append(f"{len(phone['small'])} texts too small on a phone: {phone['small'][:3]}")
-    if phone["tiny"]: problems.append(f"{len(phone['tiny'])} controls too small on a phone: {phone['tiny'][:3]}")
-    problems += axe_problems(page, "dark, phone")
-    page.close()
+    "(everything that is wrong with one page, at desk width and on a phone, in light and dark; what is on it)"
+    problems, front = [], name == "index.html"
+    with opened(browser, problems, f"{base}/{name}", base, viewport=DESK, color_scheme="light") as page:
+        seen = page.evaluate(LOOK)
+        problems += text_problems(seen)
+        found, seen["times"] = player_problems(page)
+        problems += found + tour_problems(page)
+        if front: problems += search_problems(page)
+        for scheme in ("light", "dark"):
+            for size in (DESK, PHONE): problems += view_problems(page, scheme, size, with_menu=front)
     return problems, seen
 
 
 def disk_problems(browser, path, seen):
-    "The same formulas, and players that answer, when the page is opened from disk"
+    "(what is wrong when the page is opened from disk: other formulas, players that do not answer, a closed list of contents; None)"
     problems = []
-    page = open_page(browser, problems, path.as_uri(), "file:", viewport=DESK)
-    now = page.evaluate(LOOK)
-    if (now["formulas"], now["errors"], now["raw"]) != (seen["formulas"], 0, 0): problems.append("formulas differ")
-    found, times = player_problems(page)
-    problems += found
-    if len(times) != len(seen["times"]): problems.append("players differ")
-    if path.name == "index.html": problems += search_problems(page)
-    page.close()
-    return [f"from disk: {problem}" for problem in problems]
+    with opened(browser, problems, path.as_uri(), "file:", viewport=DESK) as page:
+        now = page.evaluate(LOOK)
+        if (now["formulas"], now["errors"], now["raw"]) != (seen["formulas"], 0, 0): problems.append("formulas differ")
+        if page.locator("#TOC a").count() and not page.locator("#TOC a").first.is_visible(): problems.append("the list of contents is closed")
+        found, times = player_problems(page)
+        problems += found + tour_problems(page)
+        if len(times) != len(seen["times"]): problems.append("players differ")
+        if path.name == "index.html": problems += search_problems(page)
+    return [f"from disk: {problem}" for problem in problems], None
 
 
 class Anchors(HTMLParser):
@@ -233,28 +305,56 @@ class Anchors(HTMLParser):
 
 
 def dead_links(site):
-    "{page: links that lead nowhere}, for all pages"
-    pages = {path.name: Anchors(path.read_text(encoding="utf-8")) for path in site.glob("*.html")}
+    "{page: links that lead nowhere}, for all pages; the book itself does not use its old addresses"
+    pages, signs = {path.name: Anchors(path.read_text(encoding="utf-8")) for path in book_pages(site)}, {path.name for path in moved_pages(site)}
     def leads(name, href):
         target, _, anchor = href.partition("#")
-        if target and target not in pages: return (site / target).exists()
+        target = target.removeprefix("./")
+        if target and target not in pages: return (site / target).exists() and target not in signs
         return not anchor or anchor in pages[target or name].ids
     return {name: [href for href in sorted(page.links) if not leads(name, href)] for name, page in pages.items()}
 
 
-def check_pages(browser, chosen):
-    results, dead = {}, dead_links(SITE)
-    with served(SITE) as base:
-        for path in sorted(SITE.glob("*.html")):
+def moved_pages(site): return [path for path in sorted(site.glob("*.html")) if path not in book_pages(site)]
+
+
+def moved_problems(browser, base, site):
+    "Old addresses lead to pages that exist, and keep the place on the page, from a server and from disk"
+    problems = []
+    for path in moved_pages(site):
+        target = re.search(r'data-moved-to="([^"]+)"', path.read_text(encoding="utf-8"))[1]
+        if not (site / target).exists(): problems.append(f"{path.name} leads to {target}, which does not exist")
+        for start in (base, site.as_uri()):
+            with opened(browser, problems, "about:blank", start) as page:
+                page.goto(f"{start}/{path.name}#TOC", wait_until="commit")
+                try: page.wait_for_url(f"{start}/{target}#TOC", wait_until="commit", timeout=20_000)
+                except TooLate: problems.append(f"{path.name} does not lead to {target} from {start[:5]}")
+    return problems, None
+
+
+def check_pages(browser, chosen, site=SITE, kind="page"):
+    results, dead = {}, dead_links(site)
+    with served(site) as base:
+        for path in book_pages(site):
             if chosen and path.stem not in chosen: continue
-            start = time.time()
-            problems, seen = page_problems(browser, base, path.name)
-            problems += disk_problems(browser, path, seen) + [f"dead link {href}" for href in dead[path.name]]
-            results[f"page {path.stem}"] = problems
-            slowest = f"{len(seen['times'])} controls, slowest {max(seen['times']):.0f} ms" if seen["times"] else ""
-            print(f"page   {path.stem:<18} {time.time() - start:5.1f} s {seen['formulas']:>4} formulas {seen['figures']:>3} figures {seen['players']} players  "
-                  f"{slowest:<28} {'; '.join(problems) or 'ok'}", flush=True)
+            start, what = time.time(), f"{kind} {path.stem}"
+            problems, seen = tried_twice(what, lambda: page_problems(browser, base, path.name))
+            if seen: problems += tried_twice(f"{what}, from disk", lambda: disk_problems(browser, path, seen))[0]
+            problems += [f"dead link {href}" for href in dead[path.name]]
+            results[what] = problems
+            counted = f"{seen['formulas']:>4} formulas {seen['figures']:>3} figures {seen['players']} players" if seen else ""
+            slowest = f"{len(seen['times'])} controls, slowest {max(seen['times']):.0f} ms" if seen and seen["times"] else ""
+            print(f"{kind:<6} {path.stem:<18} {time.time() - start:5.1f} s {counted}  {slowest:<28} {'; '.join(problems) or 'ok'}", flush=True)
+        if moved_pages(site) and not chosen:
+            results["old addresses"] = tried_twice("old addresses", lambda: moved_problems(browser, base, site))[0]
+            print(f"{len(moved_pages(site))} old addresses: {'; '.join(results['old addresses']) or 'ok'}", flush=True)
     return results
+
+
+def check_quarto(browser):
+    "A small site in Quarto's markup, read like the real one"
+    from quarto_pages import mended_site
+    with mended_site(SITE / "site_libs/katex") as site: return check_pages(browser, [], site, "Quarto")
 
 
 @contextmanager
@@ -291,6 +391,7 @@ ASKS = ".jp-Dialog button.jp-mod-accept"  # which kernel? On a busy machine Jupy
 
 
 IS_IDLE = "() => /idle/i.test(document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status || '')"
+ALL_RAN = IS_IDLE + " && ![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))"
 
 
 def run_all(page):
@@ -300,8 +401,23 @@ def run_all(page):
     page.click("li[data-command='runmenu:run-all']")
 
 
+def picture_changes(page, handle, key):
+    "A key on a control draws another picture"
+    source = "h => { let b = h; while (b && !b.querySelector('img')) b = b.parentElement; return b ? b.querySelector('img').src : '' }"
+    other = f"([h, before]) => ![before, ''].includes(({source})(h))"
+    handle.scroll_into_view_if_needed()
+    element = handle.element_handle()
+    page.wait_for_function(other, arg=[element, ""], timeout=60_000)
+    before = handle.evaluate(source)
+    handle.focus()
+    page.keyboard.press(key)
+    try: page.wait_for_function(other, arg=[element, before], timeout=20_000)
+    except TooLate: return ["the picture did not change"]
+    return []
+
+
 def widget_problems(browser, base, token, name):
-    "Open a chapter, run all of it, move the first slider by keyboard, and see the picture change"
+    "(what is wrong when a chapter is opened, all of it run, and the first control moved by keyboard; None)"
     page = browser.new_page(viewport=DESK)
     try:
         page.goto(f"{base}/lab/tree/{name}.ipynb?token={token}&reset", wait_until="load")
@@ -309,27 +425,13 @@ def widget_problems(browser, base, token, name):
         page.wait_for_function(IS_IDLE, timeout=60_000)
         run_all(page)
         slider, select = page.locator(".jupyter-widgets .noUi-handle").first, page.locator(".widget-dropdown select").first
-        for attempt in range(720):  # a chapter may run for minutes
-            if slider.count() or select.count(): break
-            if attempt % 40 == 39 and page.evaluate(IS_IDLE): run_all(page)
-            page.wait_for_timeout(250)
-        else: return ["no control appeared"]
-        page.wait_for_timeout(500)
-        page.wait_for_function(IS_IDLE, timeout=120_000)  # the cells below run first, then the kernel answers the hand
-        handle, key = (slider, "ArrowRight") if slider.count() else (select, "ArrowDown")
-        handle.scroll_into_view_if_needed()
-        source = "h => { let b = h; while (b && !b.querySelector('img')) b = b.parentElement; return b ? b.querySelector('img').src : '' }"
-        for _ in range(240):
-            before = handle.evaluate(source)
-            if before: break
-            page.wait_for_timeout(250)
-        handle.focus()
-        page.keyboard.press(key)
-        for _ in range(80):
-            if handle.evaluate(source) not in (before, ""): return []
-            page.wait_for_timeout(250)
-        return ["the picture did not change"]
-    except Exception as error: return [f"{type(error).__name__}: {str(error).splitlines()[0]}"]
+        for _ in range(18):  # a chapter may run for minutes
+            try: page.wait_for_selector(".jupyter-widgets .noUi-handle, .widget-dropdown select", timeout=10_000); break
+            except TooLate:
+                if page.evaluate(ALL_RAN): run_all(page)
+        else: return ["no control appeared"], None
+        page.wait_for_function(ALL_RAN, timeout=180_000)  # the cells below run first, then the kernel answers the hand
+        return picture_changes(page, *((slider, "ArrowRight") if slider.count() else (select, "ArrowDown"))), None
     finally: page.close()
 
 
@@ -341,13 +443,10 @@ def check_widgets(browser, chosen):
     with jupyterlab() as (base, token, _):
         for name in names:
             start = time.time()
-            problems = widget_problems(browser, base, token, name)
-            if any("TimeoutError" in problem for problem in problems):  # JupyterLab did not load in time: open it once more
-                problems = widget_problems(browser, base, token, name)
+            problems, _ = tried_twice(f"widget {name}", lambda: widget_problems(browser, base, token, name))
             results[f"widget {name}"] = problems
             print(f"widget {name:<16} {time.time() - start:5.1f} s  {'; '.join(problems) or 'ok'}", flush=True)
             request = urllib.request.Request(f"{base}/api/kernels?token={token}")
-
             for kernel in json.load(urllib.request.urlopen(request)):
                 urllib.request.urlopen(urllib.request.Request(f"{base}/api/kernels/{kernel['id']}?token={token}", method="DELETE"))
     return results
@@ -358,12 +457,14 @@ def main():
     parser.add_argument("chapters", nargs="*")
     parser.add_argument("--pages", action="store_true")
     parser.add_argument("--widgets", action="store_true")
+    parser.add_argument("--site", type=Path, default=SITE, help="folder of the built pages")
     options = parser.parse_args()
     if CHROMIUM is None: sys.exit("Chromium is missing: install it (Debian: apt install chromium), or name it in CHROMIUM")
     both, results = options.pages == options.widgets, {}  # one after the other: kernels beside a page would spoil its times
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        if both or options.pages: results |= check_pages(browser, options.chapters)
+        if both or options.pages: results |= check_pages(browser, options.chapters, options.site.resolve())
+        if (both or options.pages) and not options.chapters: results |= check_quarto(browser)
         if both or options.widgets: results |= check_widgets(browser, options.chapters)
         browser.close()
     failed = sum(bool(problems) for problems in results.values())

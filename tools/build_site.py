@@ -1,11 +1,12 @@
 """Build the site into _docs/: execute every notebook fresh in a copy, then render the copy.
 
-Quarto renders where it is on the path, otherwise smalldocs. Then `pages.py` mends what a page needs to stand alone.
+Quarto renders where it is on the path, otherwise smalldocs, both the same files to the same addresses. Then `pages.py` mends what a page needs to stand alone.
 `--rendered-only` renders what a former build has executed. `--compare` builds a second time and lists the files that
 differ by a byte: none should, save where a chapter shows a measured time or an error at the level of rounding.
 """
 import argparse
 import filecmp
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 from folds import fold
-from pages import mend
+from pages import answer_old_addresses, book_pages, mend, results_page, same_addresses
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD, SITE = ROOT / "_build", ROOT / "_docs"
@@ -36,8 +37,6 @@ def copy_and_execute():
     shutil.copytree(ROOT / "influence_nb", BUILD / "influence_nb", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "nbs", BUILD / "nbs", symlinks=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "images"))
     run(sys.executable, ROOT / "tools/execute.py", "--player", *sorted((BUILD / "nbs").glob("*.ipynb")), cwd=ROOT)
-    shutil.copy(ROOT / "benchmarks/results.md", BUILD / "nbs/86_benchmarks.md")
-    for figure in (ROOT / "benchmarks").glob("*.svg"): shutil.copy(figure, BUILD / "nbs")
 
 
 def katex(target):
@@ -55,23 +54,27 @@ def katex(target):
 
 def render():
     "Pages in _build/_docs from the executed notebooks in _build/nbs"
+    site = BUILD / "_docs"
     for old in ("_docs", "_proc"): shutil.rmtree(BUILD / old, ignore_errors=True)
-    quarto = bool(shutil.which("quarto"))
-    if quarto:
-        run(sys.executable, "-c", "from nbdev.quarto import nbdev_docs; nbdev_docs()")
-    else:
-        run(sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs(n_workers=2)")
-        for path in (BUILD / "_proc").glob("*.ipynb"): fold(path)
-        run(Path(sys.executable).parent / "smalldocs", "render", "--quiet", "_proc")
-        if not (BUILD / "_docs").exists(): shutil.move(BUILD / "_proc/_docs", BUILD / "_docs")
-    katex(BUILD / "_docs/site_libs/katex")
-    mend(BUILD / "_docs", quarto)
-    check_weights(BUILD / "_docs")
+    for path, name in ((ROOT, "_quarto.yml"), (ROOT / "nbs", "styles.css")): shutil.copy(path / name, BUILD / path.relative_to(ROOT))
+    (BUILD / "nbs/86_benchmarks.md").write_text(results_page((ROOT / "benchmarks/results.md").read_text(encoding="utf-8")), encoding="utf-8")
+    for figure in (ROOT / "benchmarks").glob("*.svg"): shutil.copy(figure, BUILD / "nbs")
+    run(sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs(n_workers=2)")
+    same_addresses(BUILD / "_proc")
+    for path in (BUILD / "_proc").glob("*.ipynb"): fold(path)
+    if shutil.which("quarto"): run("quarto", "render", "--no-cache", cwd=BUILD / "_proc")
+    else: run(Path(sys.executable).parent / "smalldocs", "render", "--quiet", "_proc")
+    if not site.exists(): shutil.move(BUILD / "_proc/_docs", site)
+    katex(site / "site_libs/katex")
+    elsewhere = mend(site)
+    if elsewhere: sys.exit("\n".join(elsewhere))
+    answer_old_addresses(site, json.loads((ROOT / "tools/renamed.json").read_text(encoding="utf-8")))
+    check_weights(site)
 
 
 def check_weights(site):
     "All players of a page together stay within the promise"
-    for page in sorted(site.glob("*.html")):
+    for page in book_pages(site):
         weight = sum(map(len, re.findall(r'<div class="player".*?</script>\n</div>', page.read_text(encoding="utf-8"), re.S)))
         if weight > PLAYERS_OF_A_PAGE: sys.exit(f"the players of {page.name} weigh {weight / 1e6:.2f} MB, more than {PLAYERS_OF_A_PAGE / 1e6} MB")
 
@@ -96,7 +99,7 @@ def main():
         sys.exit(bool(differing))
     shutil.rmtree(SITE, ignore_errors=True)
     shutil.copytree(BUILD / "_docs", SITE)
-    print(f"{len(list(SITE.glob('*.html')))} pages in {os.path.relpath(SITE)}/")
+    print(f"{len(book_pages(SITE))} pages in {os.path.relpath(SITE)}/")
 
 
 if __name__ == "__main__": main()

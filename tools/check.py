@@ -64,6 +64,7 @@ CHECKS = {
     "help shows the parameters, from a wheel too": command(sys.executable, ROOT / "tests/help.py"),
     "every module imports what it uses, and only that": command(sys.executable, "-m", "pyflakes", *sorted(set(ROOT.glob("influence_nb/*.py")) - {ROOT / "influence_nb/__init__.py"})),
     "captions, descriptions, docments, checks, sizes": command(sys.executable, ROOT / "tools/lint.py"),
+    "pages in Quarto's markup are mended": command(sys.executable, ROOT / "tests/quarto_pages.py"),
     "every chapter runs": chapters,
     "the site builds from fresh runs": site,
 }

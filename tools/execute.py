@@ -18,7 +18,7 @@ from execnb.shell import CaptureShell
 from PIL import Image
 
 PLAYERS_OF_A_PAGE = 1_200_000  # bytes of pictures that all players of a page share
-MOVABLE = re.compile('<div class="(player|review-tour)"')  # outputs that are figures of their own making
+MOVABLE = re.compile('<div class="(player|review-tour|explorer-figure)"')  # outputs that are figures of their own making
 # Two notebooks share two cores; and the last bit of a sum does not hang on where in memory an array lies.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_CBWR": "AUTO,STRICT", "PYTHONHASHSEED": "0"}
 

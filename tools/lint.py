@@ -60,6 +60,25 @@ def lint_cell(cell):
     if any(re.search(r"/(work|tmp|home|root)/", part) for part in written): yield "path of a machine"
 
 
+def broken_tex(text):
+    """Formulas in a text that a page would show as raw TeX: a blank inside the dollars, or a dollar without its partner.
+
+    The rule is Markdown's: $x$ is a formula, $x $ and $ x$ are dollars. Code and escaped dollars do not count.
+    """
+    text = re.sub(r"^(```|~~~).*?^\1|(`+)(?!`).*?(?<!`)\2(?!`)|\\\$", "", text, flags=re.M | re.S)
+    text = re.sub(r"\$\$.*?\$\$", "", text, flags=re.S)
+    for paragraph in re.split(r"\n\s*\n", text):
+        parts = paragraph.split("$")
+        if len(parts) % 2 == 0: yield f"a dollar without a partner: {paragraph.strip()[:60]}"
+        else: yield from (f"a blank inside the dollars of a formula: ${part[:60]}$" for part in parts[1::2] if part != part.strip() or not part)
+
+
+def tex_problems(cell):
+    "Raw TeX in the prose of a cell, or in the caption that it gives"
+    texts = [source(cell)] if cell["cell_type"] == "markdown" else re.findall(r"^#\|\s*(?:fig-cap|code-summary):(.*)$", source(cell), re.M)
+    return [problem for text in texts for problem in broken_tex(text)]
+
+
 def lint(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     cells, problems = notebook["cells"], []
@@ -69,6 +88,7 @@ def lint(path):
     checks = "\n".join(source(c) for c in code if c not in exported and CHECK.search(source(c)))
     for number, cell in enumerate(cells):
         problems += [f"cell {number}: {problem}" for problem in lint_cell(cell)] if cell["cell_type"] == "code" else []
+        problems += [f"cell {number}: {problem}" for problem in tex_problems(cell)]
     for cell in exported:
         for node in functions(cell):
             if not re.search(rf"\b{node.name}\b", checks): problems.append(f"{node.name} is exported, and no check names it")

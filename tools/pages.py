@@ -1,7 +1,6 @@
 """Mend the pages of a built site, so that each stands alone and everybody can use it.
 
-Both renderers need the links between texts, formulas and figures. What `smalldocs` leaves to the network or to the
-mouse is mended only where it made the page.
+Every step runs whichever renderer made the page, Quarto or smalldocs, and leaves alone what is right already.
 """
 import html
 import json
@@ -13,6 +12,9 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup, NavigableString
 
+KATEX = re.compile(r"https://cdn\.jsdelivr\.net/npm/katex@[\w.-]+/dist")
+FOREIGN = re.compile(r"(https?:)?//")
+NUMBERED = re.compile(r"^\s*Figure\s(\d+)\s?[:.]\s+")  # what Quarto writes in front of a caption
 SCRIPT = Path(__file__).with_name("book.js")
 PROSE = ("p", "li", "td", "figcaption", "summary")
 NOT_PROSE = ("a", "code", "pre", "script", "style", "h1", "h2", "h3", "h4", "h5", "h6")
@@ -35,7 +37,7 @@ def number_equations(soup):
 
 
 def caption_players(soup):
-    "The caption that the cell gave, where the renderer has not set it below the player or the tour"
+    "The caption that the cell gave, where the renderer has not set it below the player, the tour or the explorer"
     for player in soup.select("[data-caption]"):
         words = player.attrs.pop("data-caption")
         if player.find_parent("figure"): continue
@@ -45,14 +47,18 @@ def caption_players(soup):
 
 
 def number_figures(soup):
-    "A number in front of every caption of a labeled figure"
-    figures = [(figure, figure.find_parent(id=re.compile("^fig-"))) for figure in soup.select("main figure:has(> figcaption)")
-               if not figure.find_parent(class_="review-slide")]
-    for number, (figure, cell) in enumerate(((figure, cell) for figure, cell in figures if cell), 1):
-        cell["data-number"] = str(number)
+    "A number in front of every caption of a labeled figure; one that the renderer has given is kept"
+    number = 0
+    for figure in soup.select("main figure:has(> figcaption)"):
+        cell, caption = figure.find_parent(id=re.compile("^fig-")), figure.find("figcaption", recursive=False)
+        if not cell or figure.find_parent(class_="review-slide") or caption.select_one(".figure-number"): continue
+        given = NUMBERED.match(caption.get_text())
+        number = int(given[1]) if given else number + 1
+        first = caption.find(string=True)
+        if given and first: first.replace_with(NUMBERED.sub("", first))
         label = soup.new_tag("strong", attrs={"class": "figure-number"})
-        label.string = f"Figure {number}. "
-        figure.find("figcaption", recursive=False).insert(0, label)
+        label.string, cell["data-number"] = f"Figure {number}. ", str(number)
+        caption.insert(0, label)
 
 
 def prose(soup):
@@ -76,7 +82,8 @@ def linked(text, link):
 def elsewhere(text):
     "The page to which a number in a text belongs, where a link to a chapter follows: (3) of [Curvature](...)"
     following = text.next_sibling
-    if re.search(r"\(\d+\),? (of|in|from)( the)?( chapter( on)?)? $", text) and getattr(following, "name", None) == "a": return following.get("href", "")
+    if re.search(r"\(\d+\),? (of|in|from)( the)?( chapter( on)?)? $", text) and getattr(following, "name", None) == "a":
+        return following.get("href", "").removeprefix("./")
 
 
 def link_references(soup, tags_of):
@@ -124,15 +131,40 @@ def order_headings(soup):
         before = level
 
 
-def only_this_site(soup):
-    "No script from another host: Quarto brings two for notebook outputs, which a player does not need"
-    for script in soup.find_all("script"):
-        if re.match(r"https?:", script.get("src", "")) and "/katex@" not in script["src"] or "define('jquery'" in script.get_text(): script.decompose()
+def only_this_site(soup, depth):
+    "No script or style from another host: Quarto brings two for notebook outputs, which a player does not need"
+    for element in soup.select("script, link[rel~=stylesheet]"):
+        address = element.get("src") or element.get("href") or ""
+        if KATEX.match(address):  # from beside the page, where nothing is signed and a file has no origin
+            for name in ("integrity", "crossorigin"): element.attrs.pop(name, None)
+            element["src" if element.name == "script" else "href"] = KATEX.sub(f"{depth}site_libs/katex", address)
+        elif FOREIGN.match(address) or "define('jquery'" in element.get_text(): element.decompose()
+
+
+def open_contents(soup):
+    "The list of what is on the page is open: Quarto folds it, and opens it by a script"
+    for items in soup.select("#TOC ul.collapse"): items["class"].remove("collapse")
+
+
+def classic_scripts(soup, classic, joined):
+    "Scripts that a browser also takes from disk, where it refuses modules; `joined` are those that are part of another"
+    for script in soup.select("script[type=module][src]"):
+        if script["src"].endswith(tuple(joined)): script.decompose()
+        elif script["src"].endswith(tuple(classic)):
+            del script["type"]
+            script["defer"] = ""
+
+
+def asks_elsewhere(soup):
+    "What the page would fetch from another host: there should be nothing"
+    for element in soup.select("[src], link[rel~=stylesheet], link[rel~=preload], link[rel~=icon]"):
+        address = element.get("src") or element.get("href") or ""
+        if FOREIGN.match(address): yield address
 
 
 def wrap_tables(soup):
     "Wide tables scroll by themselves, and a corner without words heads nothing"
-    for table in soup.select("main table"): table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
+    for table in soup.select("main table:not(.table-scroll > table)"): table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
     for corner in soup.select("main th"):
         if not corner.get_text(strip=True): corner.name = "td"
 
@@ -154,12 +186,57 @@ def ways_in(soup):
 
 def link_libraries(text, depth):
     "KaTeX from beside the page, and our script after the renderer's"
-    text = re.sub(r"https://cdn\.jsdelivr\.net/npm/katex@[\d.]+/dist", f"{depth}site_libs/katex", text)
+    text = KATEX.sub(f"{depth}site_libs/katex", text)
     return text.replace("</head>", f'<script src="{depth}site_libs/book/book.js" data-offset="{depth or "./"}" defer></script></head>', 1)
+
+
+def without_foreign_imports(style):
+    "A style sheet that imports nothing from another host, neither by `@import url(x)` nor by an address in quotes alone"
+    found = r"""@import\s*(?:url\(\s*("[^"]*"|'[^']*'|[^)"']*)\s*\)|("[^"]*"|'[^']*'))[^;]*;"""
+    return re.sub(found, lambda m: "" if FOREIGN.match((m[1] or m[2]).strip("\"'")) else m[0], style)
+
+
+def as_classic(path):
+    "(a module and what it imports as one classic script, the files that went into it)"
+    text, parts = path.read_text(encoding="utf-8"), []
+
+    def inlined(match):
+        part = (path.parent / match[2]).resolve()
+        body, more = as_classic(part)
+        names = re.findall(r"^export\s+(?:async\s+)?(?:function\*?|class|const|let|var)\s+(\w+)", part.read_text(encoding="utf-8"), re.M)
+        parts.extend([part, *more])
+        return f"const {match[1].removeprefix('* as ').replace(' as ', ': ')} = (() => {{\n{body}\nreturn {{ {', '.join(names)} }};\n}})();"
+
+    text = re.sub(r"""^import\s+(\* as \w+|\{[^}]*\})\s+from\s+["'](\.[^"']*)["'];?""", inlined, text, flags=re.M)
+    text = re.sub(r"^export\s+(?=async|function|class|const|let|var)", "", text, flags=re.M)
+    if re.search(r"^(import|export)\b", text, re.M): raise ValueError(f"{path.name} imports or exports in a way that pages.as_classic does not know")
+    return text, parts
+
+
+def join_modules(site, pages):
+    "Modules become scripts that a page opened from disk may run: (those that did, those that went into another)"
+    tags = {tag for page in pages for tag in re.findall(r"<script\b[^>]*>", page.read_text(encoding="utf-8")) if re.search(r"type=.?module", tag)}
+    asked = {match[1] for match in (re.search(r'src="([^"]+)"', tag) for tag in tags) if match and not FOREIGN.match(match[1])}
+    scripts, joined = {}, set()
+    for path in sorted({(site / re.sub(r"^(\.\.?/)+", "", address)).resolve() for address in asked}):
+        try: scripts[path], parts = as_classic(path)
+        except ValueError as error: print(f"{error}: it stays a module, which a page from disk does not run")
+        else: joined |= set(parts)
+    for path in scripts.keys() - joined: path.write_text(f'(() => {{\n"use strict";\n{scripts[path]}\n}})();\n', encoding="utf-8")
+    return tuple(sorted(path.relative_to(site.resolve()).as_posix() for path in paths) for paths in (scripts.keys() - joined, joined))
+
+
+def search_from_disk(site):
+    "Quarto's search gives up on a page from disk; with the copy of the index it need not"
+    for script in site.glob("site_libs/quarto-search/quarto-search.js"):
+        text, found = re.subn(r'window\.location\.protocol\s*===\s*"file:"\s*&&\s*!shownWarning', "false", script.read_text(encoding="utf-8"))
+        if not found and '"file:"' in text: print(f"{script.name} has changed: look whether its search still works on a page that is opened from disk")
+        script.write_text(text, encoding="utf-8")
 
 
 def mend_search(site):
     "A copy of the search index that a page opened from disk may read, and words in place of TeX"
+    search_from_disk(site)
     index = site / "search.json"
     if not index.exists(): return
     entries = json.loads(index.read_text(encoding="utf-8"))
@@ -174,36 +251,79 @@ def mend_search(site):
 def equation_numbers(path): return set(equation_tags(soup_of(path)))
 
 
-def mend_page(path, site, quarto, tags_of):
-    "One page, in place; `tags_of`: page → numbers of its equations"
-    soup = soup_of(path)
+def mend_page(path, site, tags_of, modules):
+    "One page, in place, and what it still asks of other hosts; `tags_of`: page → numbers of its equations, `modules`: as of `join_modules`"
+    soup, depth = soup_of(path), "../" * (len(path.relative_to(site).parts) - 1)
+    only_this_site(soup, depth)
+    open_contents(soup)
+    classic_scripts(soup, *modules)
     number_equations(soup)
     caption_players(soup)
-    only_this_site(soup)
-    if not quarto:
-        number_figures(soup)
-        name_landmarks(soup)
-        order_headings(soup)
-        wrap_tables(soup)
+    number_figures(soup)
+    name_landmarks(soup)
+    order_headings(soup)
+    wrap_tables(soup)
     link_references(soup, tags_of)
     if path.name == "index.html" and path.parent == site: ways_in(soup)
-    depth = "../" * (len(path.relative_to(site).parts) - 1)
     path.write_text(link_libraries(str(soup), depth), encoding="utf-8")
+    return [f"{path.name} asks for {address}" for address in asks_elsewhere(soup)]
+
+
+def book_pages(site):
+    "The pages that are read: neither parts of libraries nor signs that point from an old address to a new one"
+    pages = [path for path in sorted(site.rglob("*.html")) if "site_libs" not in path.parts]
+    return [path for path in pages if "data-moved-to" not in path.read_text(encoding="utf-8")[:200]]
+
+
+MOVED = """<!doctype html>
+<html lang="en" data-moved-to="{target}"><head><meta charset="utf-8"><title>This page has moved</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex"><link rel="canonical" href="{target}">
+<script>location.replace("{target}" + location.search + location.hash);</script>
+<noscript><meta http-equiv="refresh" content="0; url={target}"></noscript></head>
+<body><main><h1>This page has moved</h1><p>It is now <a href="{target}">{target}</a>.</p></main></body></html>
+"""
+
+
+def answer_old_addresses(site, renamed):
+    "{old stem: stem of today}: a page at every old address that leads on, to the same place on the page"
+    for old, new in renamed.items():
+        if (site / f"{new}.html").exists() and not (site / f"{old}.html").exists():
+            (site / f"{old}.html").write_text(MOVED.format(target=f"{new}.html"), encoding="utf-8")
 
 
 def mend(
     site: Path,  # folder of the built site
-    quarto: bool,  # whether Quarto made it
-) -> None:
+) -> list:  # what pages and styles still ask of other hosts, one line each: there should be nothing
     "Mend every page in place."
     target = site / "site_libs/book"
     target.mkdir(parents=True, exist_ok=True)
     (target / "book.js").write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
-    for style in site.rglob("*.css"):
-        text = style.read_text(encoding="utf-8")
-        style.write_text(re.sub(r"@import\s+url\([^)]*fonts\.googleapis[^)]*\)[^;]*;", "", text), encoding="utf-8")
-    pages = [path for path in sorted(site.rglob("*.html")) if "site_libs" not in path.parts]
+    asked = []
+    for style in sorted(site.rglob("*.css")):
+        text = without_foreign_imports(style.read_text(encoding="utf-8"))
+        style.write_text(text, encoding="utf-8")
+        asked += [f"{style.name} asks for {address}" for address in re.findall(r"""(?:@import\s*|url\(\s*)["']?((?:https?:)?//[^"')\s;]+)""", text)]
+    pages = book_pages(site)
+    modules = join_modules(site, pages)
     with Pool(2) as pool:
         tags_of = dict(zip([path.relative_to(site).as_posix() for path in pages], pool.map(equation_numbers, pages)))
-        pool.map(partial(mend_page, site=site, quarto=quarto, tags_of=tags_of), pages)
+        asked += sum(pool.map(partial(mend_page, site=site, tags_of=tags_of, modules=modules), pages), [])
     mend_search(site)
+    return asked
+
+
+# Before the renderer: what it is given
+def same_addresses(processed):
+    "nbdev tells Quarto to call `01_data.ipynb` data.html; without that line the address is the notebook's name for every renderer"
+    for path in processed.glob("*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "raw": cell["source"] = re.sub(r"^output-file:.*\n?", "", "".join(cell["source"]), flags=re.M)
+        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def results_page(markdown):
+    "The report of the benchmarks as a page: a title, a description, and figures with a caption and a text for those who cannot see them"
+    head = '---\ntitle: Benchmarks\ndescription: "Time, memory and error of this library and of its peers, measured in one run."\n---\n'
+    body = re.sub(r"\A# Benchmarks\n", "", markdown)
+    return head + re.sub(r"!\[([^\]]*)\]\(([^)]*)\)\n\n\*([^*\n]+)\*", lambda m: f"![{m[3]}]({m[2]}){{fig-alt=\"{html.escape(m[1])}\"}}", body)
