@@ -4,7 +4,8 @@ __version__ = "0.1.0"
 from .checks import check_close, relative_error
 from .data import (bayes_error, bayes_flip_probability, bayes_posterior, decision_boundary_fixed_variance_2d, flip_labels,
                    plot_blobs, plot_gaussian_blobs, sample_gaussian_blobs, synthetic_classification_dataset)
-from .training import (ConvergenceWarning, Losses, LossOfParameters, Optimum, TorchLogisticRegression, TorchMLP,
+from .objective import Batches, Inputs, LossOfParameters, check_mean, plain_loss
+from .training import (ConvergenceWarning, Losses, Optimum, TorchLogisticRegression, TorchMLP,
                        fit_to_optimum, fit_torch_model, plot_confusion_matrix, plot_losses)
 from .gradients import mixed_gradients, per_sample_gradients
 from .layers import LayerPass, flat_gradients, layer_pass, layer_products, linear_layers, output_gradients

@@ -9,7 +9,8 @@ __all__ = ['CHUNK_ELEMENTS', 'sample_gradients', 'chunks', 'finite_gradients', '
 # %% ../nbs/14_gradients.ipynb #8a99356b
 import torch
 from torch.func import grad, jacrev, vmap
-from .training import LossOfParameters, check_samples
+from .objective import (LossOfParameters, call_model, check_samples,
+                                    plain_gradient, vectorizes)
 
 # %% ../nbs/14_gradients.ipynb #76776d42
 CHUNK_ELEMENTS = 2**23  # numbers in a chunk: 64 MiB of float64
@@ -21,8 +22,11 @@ def sample_gradients(
     x: torch.Tensor,  # inputs, [n, …]
     y: torch.Tensor,  # targets, [n, …]
 ) -> torch.Tensor:  # ∇_θ L(zᵢ, θ) in row i, [n, p]
-    "The gradients of all samples at once."
-    return vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
+    "The gradients of all samples: at once, or one by one where `vmap` cannot."
+    if vectorizes(f, x, y):
+        return vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
+    return torch.stack([plain_gradient(f, theta, x[i:i + 1], y[i:i + 1])
+                        for i in range(len(x))])
 
 # %% ../nbs/14_gradients.ipynb #eb147cfb
 def chunks(
@@ -76,9 +80,29 @@ def mixed_chunks(
     chunk_size: int | None = None,  # samples at a time; bounded memory by default
 ):  # yields (slice of the rows, their mixed gradients [b, p, *x.shape[1:]])
     "The gradient in x, differentiated by θ, for a bounded number of samples at a time."
-    mixed = vmap(jacrev(grad(f.of_sample, argnums=1), argnums=0), in_dims=(None, 0, 0))
+    of_sample = jacrev(grad(f.of_sample, argnums=1), argnums=0)
+    mixed = vmap(of_sample, in_dims=(None, 0, 0))
+    if not vectorizes(f, x, y): mixed = lambda *at: _mixed_by_loop(f, *at)
     for rows in chunks(len(x), len(f.theta) * x[0].numel(), chunk_size):
-        yield rows, finite_gradients(mixed(f.theta, x[rows], y[rows]).movedim(-1, 1), rows.start)
+        M = mixed(f.theta, x[rows], y[rows]).movedim(-1, 1)
+        yield rows, finite_gradients(M, rows.start)
+
+# %% ../nbs/14_gradients.ipynb #14000001
+#| code-fold: true
+#| code-summary: "The same, one entry of x after the other"
+def _mixed_by_loop(f, theta, x, y):
+    "[n, *x.shape[1:], p], by ordinary backpropagation"
+    theta = theta.detach().requires_grad_()
+    def of_one(point, target):
+        point = point.detach().requires_grad_()
+        def backward(model):
+            value = f.loss_of(call_model(model, point), target)
+            in_x = torch.autograd.grad(value, point, create_graph=True)[0]
+            rows = [torch.autograd.grad(g, theta, retain_graph=True, materialize_grads=True)[0]
+                    for g in in_x.flatten()]
+            return torch.stack(rows).view(*point.shape[1:], len(theta))
+        with torch.enable_grad(): return f.under(theta, backward)
+    return torch.stack([of_one(x[i:i + 1], y[i:i + 1]) for i in range(len(x))])
 
 # %% ../nbs/14_gradients.ipynb #c40e4e16
 def mixed_gradients(
@@ -87,7 +111,10 @@ def mixed_gradients(
     y,  # targets, [n, …]
     chunk_size: int | None = None,  # samples at a time; bounded memory by default
 ) -> torch.Tensor:  # ∇ₓ∇_θ L(zᵢ, θ̂), [n, p, *x.shape[1:]]
-    "How each sample's gradient moves when its input moves. Raises `ValueError` for bad input or inputs that are not real numbers."
+    """How each sample's gradient moves when its input moves.
+
+    Raises `ValueError` for bad input, and for inputs that are not real numbers."""
     x, y = check_samples(f, x, y)
-    if not x.is_floating_point(): raise ValueError(f"x must be floating point to be differentiated, got {x.dtype}")
+    if not x.is_floating_point(): raise ValueError(
+        f"x must be floating point to be differentiated, got {x.dtype}")
     return torch.cat([M for _, M in mixed_chunks(f, x, y, chunk_size)])
