@@ -29,7 +29,7 @@ class SingularHessianError(ValueError):
 def _advice(curvature, smallest, largest=0.0):
     "What helps against an eigenvalue (λ included) that is not safely positive, by what the matrix is made of"
     present = getattr(curvature, "hessian_regularization", 0.0)
-    enough = present + 2 * max(0.0, -smallest) + 1e-6 * largest
+    enough = present + 2 * max(0.0, -smallest) + 1e-5 * largest
     advice = f"Give a hessian_regularization above {enough:.1e}"
     mode = getattr(curvature, "second_order_mode", "hessian")
     if mode != "hessian":
@@ -38,56 +38,73 @@ def _advice(curvature, smallest, largest=0.0):
     if smallest >= 0: return f"{advice}: the data leave a direction of the parameters open"
     return f"{advice}, train to a minimum, or use second_order_mode='gauss_newton'"
 
-def _refuse_singular(H, curvature):
+def _refuse_singular(H, curvature, precision):
     "Raise, unless the eigenvalues say that the matrix is safely positive definite after all"
     values = torch.linalg.eigvalsh(H)
     smallest, largest = values[0].item(), values[-1].item()
-    rounding = 10 * len(H) * torch.finfo(H.dtype).eps * abs(largest)
-    if smallest > rounding: return
+    entries = torch.finfo(precision)  # rounding of the entries, and of the eigenvalues
+    rounding = 10 * (entries.eps + len(H) * torch.finfo(H.dtype).eps) * abs(largest)
+    if smallest > rounding + 10 * len(H) * entries.tiny * entries.eps: return
     advice = _advice(curvature, smallest if smallest < -rounding else 0.0, largest)
     raise SingularHessianError(
         f"the Hessian is singular or indefinite: its smallest eigenvalue is {smallest:.3e} "
         f"(largest {largest:.3e}). {advice}")
 
 # %% ../nbs/17_influence.ipynb #c615113b
+def _wide(device):
+    "The dtype for dense algebra: float64, except where a device has none"
+    return torch.float32 if torch.device(device).type == "mps" else torch.float64
+
 class DirectInverse:
     "Solve with a dense Cholesky factor: exact, O(p³) once and O(p²) for each right-hand side."
     def __init__(
         self,
         curvature: Curvature,  # symmetric positive definite, [p, p]
     ):
+        "Raises `SingularHessianError`, with the smallest eigenvalue, if rounding could change the answer."
         H = curvature.to_dense()
+        precision, H = H.dtype, H.to(_wide(H.device))
         self.factor, failed = torch.linalg.cholesky_ex(H)
         diagonal = self.factor.diagonal()
-        tiny = 100 * len(H) * torch.finfo(H.dtype).eps
-        if failed or not (diagonal.min() / diagonal.max()) ** 2 > tiny:
-            _refuse_singular(H, curvature)
+        safe = (diagonal.min() / diagonal.max()) ** 2 > 100 * len(H) * torch.finfo(precision).eps
+        too_small = diagonal.max() ** 2 < torch.finfo(precision).tiny / torch.finfo(precision).eps
+        if failed or too_small or not safe: _refuse_singular(H, curvature, precision)
 
     def __call__(
         self,
         B: torch.Tensor,  # right-hand sides, [p, k]
     ) -> torch.Tensor:  # H⁻¹B, [p, k]
-        return torch.cholesky_solve(B, self.factor)
+        return torch.cholesky_solve(B.to(self.factor.dtype), self.factor).to(B.dtype)
 
     def to(
         self,
         device,  # where to solve from now on
     ):
-        self.factor = self.factor.to(device)
+        self.factor = self.factor.to(device, _wide(device))
 
 # %% ../nbs/17_influence.ipynb #26c025d7
+def _known_structure(block_structure):
+    "Let only structures pass; whether the names in a mapping are the model's is seen later"
+    named = getattr(block_structure, "items", None)
+    lists = named and all(isinstance(names, (list, tuple, set)) for _, names in named())
+    if lists or isinstance(block_structure, str) and block_structure in ("full", "layer", "parameter"):
+        return block_structure
+    raise ValueError("block_structure must be 'full', 'layer', 'parameter' or a mapping of block name → "
+                     f"list of parameter names, got {block_structure!r}")
+
 def parameter_blocks(
     f: LossOfParameters,  # the loss as a function of the parameters
     block_structure="full",  # "full", "layer", "parameter", or a mapping of block name → parameter names
 ) -> dict:  # block name → indices into θ, or None for all of θ
-    "Split θ into blocks. Raises `ValueError` for an unknown structure, an unknown name, or blocks that miss or share parameters."
+    """Split θ into blocks. Raises `ValueError` for an unknown structure, an unknown name, or blocks that miss or
+    share parameters."""
+    _known_structure(block_structure)
     if block_structure == "full": return {"full": None}
     if block_structure == "parameter": named = {name: [name] for name in f.names}
     elif block_structure == "layer":
         named = {}
         for name in f.names: named.setdefault(name.rpartition(".")[0] or "model", []).append(name)
-    elif hasattr(block_structure, "items"): named = dict(block_structure)
-    else: raise ValueError(f"block_structure must be 'full', 'layer', 'parameter' or a mapping, got {block_structure!r}")
+    else: named = dict(block_structure)
     given = [name for names in named.values() for name in names]
     if sorted(given) != sorted(f.names):
         raise ValueError(f"block_structure must name each of {f.names} exactly once, got {given}")
@@ -95,16 +112,31 @@ def parameter_blocks(
     return {block: torch.cat([ranges[name] for name in names]) for block, names in named.items()}
 
 # %% ../nbs/17_influence.ipynb #8d7185b6
+def _regularization(value, block=None):
+    "λ, a number from zero up"
+    try: number = float("nan" if isinstance(value, str) else value)
+    except (TypeError, ValueError, RuntimeError): number = float("nan")
+    if 0 <= number < float("inf"): return value
+    where = "" if block is None else f" for block {block!r}"
+    raise ValueError(f"hessian_regularization must be zero or positive, and finite, got {value!r}{where}")
+
+def _regularizations(given):
+    "λ, or a mapping of λ, whatever the blocks will be"
+    for value in given.values() if hasattr(given, "items") else [given]: _regularization(value)
+    return given
+
 def block_regularizations(
     hessian_regularization,  # λ for all blocks, or a mapping of block name → λ
     blocks,  # the block names
 ) -> dict:  # block name → λ
-    "Spread λ over the blocks. Raises `ValueError` for a block without a value, an unknown name, or a negative λ."
-    if not hasattr(hessian_regularization, "items"): hessian_regularization = dict.fromkeys(blocks, hessian_regularization)
-    if set(hessian_regularization) != set(blocks): raise ValueError(f"hessian_regularization must have one value for each block of {list(blocks)}, got {list(hessian_regularization)}")
-    for block, value in hessian_regularization.items():
-        if not value >= 0: raise ValueError(f"hessian_regularization must be zero or positive, got {value} for block {block!r}")
-    return dict(hessian_regularization)
+    """Spread λ over the blocks. Raises `ValueError` for a block without a value, an unknown name, or a λ that is no
+    number, negative or infinite."""
+    given = hessian_regularization
+    if not hasattr(given, "items"): given = dict.fromkeys(blocks, given)
+    if set(given) != set(blocks):
+        raise ValueError(f"hessian_regularization must have one value for each block of {list(blocks)}, "
+                         f"got {list(given)}")
+    return {block: _regularization(value, block) for block, value in given.items()}
 
 # %% ../nbs/17_influence.ipynb #c591cc15
 def _fitted(influence):
@@ -129,11 +161,16 @@ def _with_options(function, inverse):
     own = [p for p in list(mine.parameters.values())[1:] if p.kind != p.VAR_KEYWORD]
     return mine.replace(parameters=own + [p.replace(kind=p.KEYWORD_ONLY) for p in theirs])
 
+def _check_options(inverse, options):
+    "Unknown names raise `TypeError`; an inverse that has `check_options` looks at the values"
+    inspect.signature(inverse).bind(None, **options)
+    if hasattr(inverse, "check_options"): inverse.check_options(**options)
+
 # %% ../nbs/17_influence.ipynb #24cb6303
 class FittedInverse:
     """The curvature of a model's loss over its training data, and the inverse of each block. A subclass names its inverse,
-    whose options are taken by keyword. Raises `TypeError` for an option that the inverse does not have."""
-    inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → a function from right-hand sides [p, k] to solutions [p, k]
+    whose options are taken by keyword. Raises `TypeError` for an unknown option and `ValueError` for an impossible one."""
+    inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → a function: right-hand sides [p, k] → solutions
 
     def __init__(
         self,
@@ -146,10 +183,10 @@ class FittedInverse:
         regularization=None,  # another name for `hessian_regularization`, as pyDVL calls it
         **options,  # of the inverse
     ):
-        inspect.signature(self.inverse_class).bind(None, **options)
+        _check_options(self.inverse_class, options)
         self.model, self.loss, self.f, self.blocks, self.options = model, loss, None, None, options
-        self.hessian_regularization = hessian_regularization if regularization is None else regularization
-        self.second_order_mode, self.block_structure = known_mode(second_order_mode), block_structure
+        self.hessian_regularization = _regularizations(hessian_regularization if regularization is None else regularization)
+        self.second_order_mode, self.block_structure = known_mode(second_order_mode), _known_structure(block_structure)
 
     def __init_subclass__(cls):
         cls.__signature__ = None if "__init__" in vars(cls) else _with_options(FittedInverse.__init__, cls.inverse_class)

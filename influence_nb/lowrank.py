@@ -13,50 +13,76 @@ import zipfile
 from typing import NamedTuple
 import torch
 from .training import LossOfParameters
-from .influence import Influence, SingularHessianError, block_regularizations, parameter_blocks
+from .influence import Influence, SingularHessianError, _wide, block_regularizations, parameter_blocks
 
 # %% ../nbs/23_lowrank.ipynb #1c03f386
-def _refuse_indefinite(values, damping):
-    "Rayleigh quotients of the matrix: one that is not positive proves that the matrix is not positive definite"
-    smallest = values.min().item()
-    if smallest + damping > 10 * torch.finfo(values.dtype).eps * values.abs().max().item(): return
+def _rounding(values, p):
+    "What rounding of the products, and of the algebra, leaves of a zero among eigenvalues of this size"
+    return (10 * torch.finfo(values.dtype).eps + p * torch.finfo(torch.float64).eps) * values.abs().max().item()
+
+def _refuse_indefinite(values, damping, p):
+    "Rayleigh quotients of H prove that H + λI is not positive definite, or that λ drowns in rounding"
+    smallest, rounding = values.min().item(), _rounding(values, p)
+    if smallest + damping > rounding or damping == 0 and smallest >= -rounding: return
+    if smallest >= -rounding: raise SingularHessianError(
+        f"λ = {damping:.1e} is lost in rounding beside the eigenvalue {values.max().item():.1e}: "
+        f"give a hessian_regularization above {100 * rounding:.1e}, or use a model in float64 (model.double())")
     raise SingularHessianError(
-        f"the matrix is not positive definite: it has a direction of curvature {smallest:.3e}, and {smallest + damping:.3e} with λ. "
-        f"Give a hessian_regularization well above {max(0.0, -smallest):.1e}, train to a minimum, or use second_order_mode='gauss_newton'")
+        f"the matrix is not positive definite: it has a direction of curvature {smallest:.3e}, and "
+        f"{smallest + damping:.3e} with λ. Give a hessian_regularization well above {max(0.0, -smallest):.1e}, "
+        "train to a minimum, or use second_order_mode='gauss_newton'")
 
 # %% ../nbs/23_lowrank.ipynb #699db2c8
 class LowRankInverse:
-    "Equation (1): a few eigenpairs, and λI on the complement. With λ = 0 the pseudo-inverse on their span."
+    """Equation (1): a few eigenpairs, and λI on the complement. With λ = 0 the pseudo-inverse on their span.
+
+    The vectors are kept in float64, and the precision of the values says how exact the pairs are. Raises
+    `SingularHessianError` for a pair that is not positive with λ, and for a λ that is lost in rounding."""
     def __init__(
         self,
         values: torch.Tensor,  # eigenvalues Λ of H, without λ, [k]
         vectors: torch.Tensor,  # orthonormal eigenvectors U in columns, [p, k]
         hessian_regularization: float = 0.0,  # λ
     ):
+        p, k = vectors.shape
         if hessian_regularization == 0:  # what is zero up to rounding has no inverse
-            seen = values.abs() > len(vectors) * torch.finfo(values.dtype).eps * values.abs().max()
-            if not seen.any(): _refuse_indefinite(torch.zeros_like(values), 0.0)
+            seen = values.abs() > _rounding(values, p)
+            if not seen.any(): raise SingularHessianError(
+                "every direction has curvature zero, so that without λ nothing is left to invert: "
+                "give a hessian_regularization above zero")
             values, vectors = values[seen], vectors[:, seen]
-        _refuse_indefinite(values, hessian_regularization)
-        self.values, self.vectors, self.hessian_regularization = values, vectors, hessian_regularization
+        elif k < p: _refuse_indefinite(torch.cat([values, values.new_zeros(1)]), hessian_regularization, p)
+        _refuse_indefinite(values, hessian_regularization, p)
+        self.values, self.vectors = values, vectors.to(_wide(vectors.device))
+        self.hessian_regularization = hessian_regularization
 
     def __call__(
         self,
         B: torch.Tensor,  # right-hand sides, [p, k]
     ) -> torch.Tensor:  # (UΛUᵀ + λI)⁻¹B, [p, k]
-        damping, coefficients = self.hessian_regularization, self.vectors.T @ B
-        if damping == 0: return self.vectors @ (coefficients / self.values[:, None])
-        return B / damping - self.vectors @ (coefficients * (self.values / (self.values + damping) / damping)[:, None])
+        U, damping = self.vectors, self.hessian_regularization
+        values, wide = self.values.to(U.dtype)[:, None], B.to(U.dtype)
+        coefficients = U.T @ wide
+        if damping == 0: return (U @ (coefficients / values)).to(B.dtype)
+        return (wide / damping - U @ (coefficients * (values / (values + damping) / damping))).to(B.dtype)
 
     def to(self, device):  # move the eigenpairs
-        self.values, self.vectors = self.values.to(device), self.vectors.to(device)
+        self.values, self.vectors = self.values.to(device), self.vectors.to(device, _wide(device))
 
 # %% ../nbs/23_lowrank.ipynb #fe41ed23
+def _precision(A):
+    "The dtype in which A multiplies"
+    return A.dtype if isinstance(A, torch.Tensor) else A.f.theta.dtype
+
+def _undamped(A):
+    "A without the λ that a `Curvature` adds to its products"
+    return A if isinstance(A, torch.Tensor) else A.block(A.indices, 0.0)
+
 def _random_block(A, columns, seed):
-    "Orthonormal columns in random directions, [p, columns], the same on every device"
-    like = A if isinstance(A, torch.Tensor) else A.f.theta
-    block = torch.randn(A.shape[0], columns, dtype=like.dtype, generator=torch.Generator().manual_seed(seed))
-    return torch.linalg.qr(block.to(like.device)).Q
+    "Orthonormal columns in random directions, [p, columns] float64: the same on every device, for every precision"
+    device = A.device if isinstance(A, torch.Tensor) else A.f.theta.device
+    block = torch.randn(A.shape[0], columns, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return torch.linalg.qr(block.to(device, _wide(device))).Q
 
 # %% ../nbs/23_lowrank.ipynb #e67bee81
 def _perpendicular(w, Q):
@@ -73,23 +99,23 @@ class LanczosResult(NamedTuple):
 
 # %% ../nbs/23_lowrank.ipynb #5bc667e8
 def lanczos(
-    A,  # symmetric [p, p]: a tensor or a `Curvature`
+    A,  # symmetric [p, p]: a tensor, or a `Curvature` (its λ is left out)
     steps: int,  # products, m; at most p are made
     seed: int = 0,  # of the random start
-) -> LanczosResult:  # T, Q and β_m
+) -> LanczosResult:  # T, Q and β_m, in float64
     "An orthonormal basis of the Krylov space of a random vector, and A in it (Lanczos 1950), with full reorthogonalization."
-    p, steps = A.shape[0], min(steps, A.shape[0])
+    p, steps, A = A.shape[0], min(steps, A.shape[0]), _undamped(A)
     if hasattr(A, "densified_for"): A.densified_for(steps)
-    q, scale = _random_block(A, 1, seed)[:, 0], 0.0
+    q, scale, rounding = _random_block(A, 1, seed)[:, 0], 0.0, 10 * math.sqrt(p) * torch.finfo(_precision(A)).eps
     Q, T = q.new_zeros(p, steps), q.new_zeros(steps, steps)
     for j in range(steps):
         Q[:, j] = q
-        w = A @ q
+        w = (A @ q.to(_precision(A))).to(q.dtype)
         T[j, j], scale = q @ w, max(scale, w.norm().item())
         w = _perpendicular(w, Q[:, :j + 1])
         beta = w.norm().item()
         if j + 1 == steps: break
-        if beta > 10 * math.sqrt(p) * torch.finfo(q.dtype).eps * scale: T[j, j + 1] = T[j + 1, j] = beta
+        if beta > rounding * scale: T[j, j + 1] = T[j + 1, j] = beta
         else: w = _perpendicular(_random_block(A, 1, seed + j + 1)[:, 0], Q[:, :j + 1])
         q = w / w.norm()
     return LanczosResult(T, Q, beta)
@@ -97,8 +123,17 @@ def lanczos(
 # %% ../nbs/23_lowrank.ipynb #2915a7e6
 def _checked_rank(rank, curvature):
     "At most p"
-    if not (isinstance(rank, int) and rank >= 1): raise ValueError(f"rank must be a positive integer, got {rank!r}")
-    return min(rank, curvature.shape[0])
+    return min(_positive_integer(rank, "rank"), curvature.shape[0])
+
+def _positive_integer(value, name):
+    "The value, or an error that names the argument"
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (whole and value >= 1): raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return value
+
+def _check_seed(seed):
+    "Seeds are what `torch.manual_seed` takes"
+    if not isinstance(seed, int) or isinstance(seed, bool): raise ValueError(f"seed must be an integer, got {seed!r}")
 
 # %% ../nbs/23_lowrank.ipynb #d8cc0a27
 def _damping(curvature): return getattr(curvature, "hessian_regularization", 0.0)  # the λ that a product already has
@@ -115,30 +150,51 @@ class ArnoldiInverse(LowRankInverse):
         seed: int = 0,  # of the random start
     ):
         "Raises `SingularHessianError` as soon as a Ritz value proves that the matrix with λ is not positive definite."
+        self.check_options(rank, steps, seed)
         rank, damping = _checked_rank(rank, curvature), _damping(curvature)
         T, Q, _ = lanczos(curvature, 2 * rank + 10 if steps is None else max(steps, rank), seed)
         values, S = torch.linalg.eigh(T)
-        values = values - damping
-        if damping > 0: _refuse_indefinite(values, damping)
+        values = values.to(_precision(curvature))
+        _refuse_indefinite(values, damping, len(Q))
         kept = values.abs().argsort(descending=True)[:rank]
         super().__init__(values[kept], Q @ S[:, kept], damping)
+
+    @staticmethod
+    def check_options(rank, steps=None, seed=0):  # raises `ValueError` for an option that cannot be right
+        for name, value in (("rank", rank), ("steps", 1 if steps is None else steps)): _positive_integer(value, name)
+        _check_seed(seed)
 
 # %% ../nbs/23_lowrank.ipynb #1f7bf01c
 def nystroem(
     A,  # symmetric positive semidefinite [p, p]: a tensor or a `Curvature` (its λ is left out)
     Omega: torch.Tensor,  # sketch with orthonormal columns, [p, k]
-) -> tuple:  # eigenvalues [k], largest first, and orthonormal eigenvectors [p, k]
-    "Equations (6) and (7), from one block product. Raises `SingularHessianError` if the sketch meets negative curvature."
-    Y = A @ Omega - _damping(A) * Omega
-    shift = math.sqrt(len(Y)) * torch.finfo(Y.dtype).eps * max(Y.norm().item(), torch.finfo(Y.dtype).tiny)
-    core = Omega.T @ Y
-    core = (core + core.T) / 2 + shift * torch.eye(len(core), dtype=Y.dtype, device=Y.device)
-    L, failed = torch.linalg.cholesky_ex(core)
-    if failed: raise SingularHessianError(
+) -> tuple:  # eigenvalues [k], largest first, and orthonormal eigenvectors [p, k] in float64
+    """Equations (6) and (7), from one block product in the precision of A; the rest is done in float64.
+
+    Negative curvature is refused with `SingularHessianError`, unless A has a λ ten times as large: then the sketch is
+    that of A + λI, and λ is subtracted from its eigenvalues."""
+    Omega = Omega.to(_precision(A))
+    Y = _undamped(A) @ Omega
+    rounding = math.sqrt(len(Y)) * torch.finfo(Y.dtype).eps  # of the product, relative
+    Y, Omega = Y.to(_wide(Y.device)), Omega.to(_wide(Y.device))
+    core = (Omega.T @ Y + Y.T @ Omega) / 2
+    shift = _shift(core, Y.norm().item(), rounding, _damping(A))
+    L = torch.linalg.cholesky(core + shift * torch.eye(len(core), dtype=Y.dtype, device=Y.device))
+    half = torch.linalg.solve_triangular(L, (Y + shift * Omega).T, upper=False).T
+    U, sigma, _ = torch.linalg.svd(half, full_matrices=False)
+    values = sigma**2 - shift
+    return (values if shift == _damping(A) else values.clamp(min=0)).to(_precision(A)), U
+
+def _shift(core, size, rounding, damping):
+    "ν of equation (7): a little rounding, or λ where the curvature is negative and λ outweighs it"
+    smallest = torch.linalg.eigvalsh(core)[0].item()
+    tiny = len(core) * torch.finfo(core.dtype).eps * size + torch.finfo(core.dtype).tiny
+    if smallest > -rounding * size: return tiny + 2 * max(0.0, -smallest)
+    if damping >= -10 * smallest: return damping
+    raise SingularHessianError(
         "Nyström needs a positive semidefinite matrix, and in this sketch the smallest eigenvalue is "
-        f"{torch.linalg.eigvalsh(core)[0].item():.3e}: use second_order_mode='gauss_newton' or 'empirical_fisher', or ArnoldiInfluence")
-    U, sigma, _ = torch.linalg.svd(torch.linalg.solve_triangular(L, (Y + shift * Omega).T, upper=False).T, full_matrices=False)
-    return (sigma**2 - shift).clamp(min=0), U
+        f"{smallest:.3e}: give a hessian_regularization above {-10 * smallest:.1e}, or use "
+        "second_order_mode='gauss_newton' or 'empirical_fisher', or ArnoldiInfluence")
 
 # %% ../nbs/23_lowrank.ipynb #3e49c395
 class NystroemInverse(LowRankInverse):
@@ -150,9 +206,15 @@ class NystroemInverse(LowRankInverse):
         *,
         seed: int = 0,  # of the sketch
     ):
-        "Raises `SingularHessianError` if the sketch meets negative curvature."
+        "Raises `SingularHessianError` if the sketch meets negative curvature that λ does not outweigh."
+        self.check_options(rank, seed)
         sketch = _random_block(curvature, _checked_rank(rank, curvature), seed)
         super().__init__(*nystroem(curvature, sketch), _damping(curvature))
+
+    @staticmethod
+    def check_options(rank, seed=0):  # raises `ValueError` for an option that cannot be right
+        _positive_integer(rank, "rank")
+        _check_seed(seed)
 
 # %% ../nbs/23_lowrank.ipynb #cfcc8802
 def _read_eigenpairs(path, device):
@@ -168,11 +230,12 @@ def _read_eigenpairs(path, device):
 def _checked_pair(path, block, pair, p, dtype):
     "Eigenvalues and orthonormal eigenvectors of a block of p parameters"
     values, vectors = pair["values"], pair["vectors"]
-    if vectors.ndim != 2 or vectors.shape != (p, len(values)) or {values.dtype, vectors.dtype} != {dtype}:
+    dtypes_fit = values.dtype == dtype and vectors.dtype in (dtype, torch.float64)
+    if vectors.ndim != 2 or vectors.shape != (p, len(values)) or not dtypes_fit:
         raise ValueError(f"{path}: block {block!r} holds {tuple(vectors.shape)} numbers of {vectors.dtype}, "
                          f"but the model has p = {p} parameters of {dtype} there")
-    off = vectors.T @ vectors - torch.eye(len(values), dtype=dtype, device=vectors.device)
-    if not (off.abs().max() < torch.finfo(dtype).eps**0.5 and values.isfinite().all()):
+    off = vectors.T @ vectors - torch.eye(len(values), dtype=vectors.dtype, device=vectors.device)
+    if not (off.abs().max() < torch.finfo(vectors.dtype).eps**0.5 and values.isfinite().all()):
         raise ValueError(f"{path} is damaged: the eigenvectors of block {block!r} are not orthonormal")
     return values, vectors
 
