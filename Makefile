@@ -1,5 +1,6 @@
 # Two commands are enough: `make lab` to read and play, `make test` to check everything.
 PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
 PORT ?= 8888
 BIN = .venv/bin
 READY = .venv/.ready
@@ -9,13 +10,21 @@ export OMP_NUM_THREADS ?= 1
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
 
-$(READY): settings.ini setup.py constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Python needs its venv module (Debian: apt install python3-venv)"; exit 1; }
+# `make PYTHON=…` makes .venv anew where it was made with another Python.
+ifneq ($(origin PYTHON),file)
+version = $(shell $(1) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
+.PHONY: $(READY)
+endif
+endif
+
+$(READY): settings.ini setup.py $(CONSTRAINTS)
+	@sh tools/venv.sh '$(PYTHON)' $(origin PYTHON)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[lab,dev]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[lab,dev]'
 	@touch $@
 
-install: $(READY)  ## set up .venv (the other targets do it when it is needed)
+install: $(READY)  ## set up .venv (the other targets do it when it is needed); PYTHON=python3.12 chooses the Python
 
 lab: $(READY)  ## open JupyterLab on the case study; PORT=9000 chooses the port, BROWSER=none opens no browser
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --port=$(PORT) $(if $(filter none,$(BROWSER)),--no-browser) nbs/$(STUDY)

@@ -15,6 +15,7 @@ import os
 import secrets
 import time
 from base64 import b64encode
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np
@@ -628,17 +629,20 @@ def review_labels(
     """Review suspect labels one by one or as a grid: keep, relabel, unsure, undo, by button or key.
 
     A second call with the same path goes on where the first one stopped. Raises `ValueError` for bad arguments,
-    `ReviewFileError` for a file that is damaged or about other data. Where the environment variable
-    INFLUENCE_NB_WIDGETS is "static" it shows a picture of the first suspects, where it is "player" a tour of them.
+    `ReviewFileError` for a file that is damaged or about other data, `ImportError` without IPython and ipywidgets.
+    Where the environment variable INFLUENCE_NB_WIDGETS is "static" it shows a picture of the first suspects, where
+    it is "player" a tour of them.
     """
-    from IPython.display import HTML, display
+    try: page, _ = map(import_module, ("IPython.display", "ipywidgets"))
+    except ImportError:
+        raise ImportError("the review desk needs IPython and ipywidgets: pip install 'influence_nb[lab]'") from None
     review = Review(x, y, scores, classes=classes, path=path, limit=limit)
     suspects = scores if isinstance(scores, Suspects) else None
     if suspects is not None and not np.array_equal(suspects.given, review.y): raise ValueError("scores ranks other labels than y: call find_mislabeled with these labels")
     draw = _default_draw(x, review.y, image_shape) if draw is None else draw
     evidence = None if influence is None or len(review.y) < 3 else strongest_influences(influence, review.order, x, review.y, min(3, len(review.y) - 2))
     show, mode = _Show(review, suspects, _Pictures(draw), evidence), os.environ.get("INFLUENCE_NB_WIDGETS")
-    if mode == "player": display(HTML(_tour_html(show)))
+    if mode == "player": page.display(page.HTML(_tour_html(show)))
     elif mode == "static": _still(show, draw)
-    else: display(ReviewDesk(show).box)
+    else: page.display(ReviewDesk(show).box)
     return review

@@ -79,7 +79,7 @@ def fit_torch_model(
     optimizer: torch.optim.Optimizer,  # holds the model's parameters
     scheduler=None,  # learning-rate scheduler, stepped once an epoch
     num_epochs: int = 1,  # passes over the training data
-    progress: bool = True,  # show a progress bar
+    progress: bool = True,  # show a progress bar, if tqdm is installed
     device=None,  # where to train; by default where the model is
 ) -> Losses:  # mean losses of each epoch
     "Plain minibatch training. The model keeps its training/evaluation flag. Raises `ValueError` if the loss is not finite."
@@ -87,8 +87,9 @@ def fit_torch_model(
     device, was_training = next(model.parameters()).device, [(m, m.training) for m in model.modules()]
     losses, epochs = Losses([], []), range(num_epochs)
     if progress:
-        from tqdm.auto import tqdm
-        epochs = tqdm(epochs, desc="epochs")
+        try: from tqdm.auto import tqdm
+        except ImportError: pass
+        else: epochs = tqdm(epochs, desc="epochs")
     try:
         for _ in epochs:
             losses.training.append(_epoch_loss(model, training_data, loss, device, optimizer))

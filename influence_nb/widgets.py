@@ -151,8 +151,11 @@ def controls_and_output(
     draw,  # function of the controls' values that draws one figure
     **controls,  # a `Slider`, `Choice` or `Toggle` for each argument
 ) -> tuple:  # ({name: ipywidget}, output that redraws when one of them changes)
-    "The parts of the live widget. Raises `ValueError` where controls and arguments do not match."
-    import ipywidgets
+    """The parts of the live widget. Raises `ValueError` where controls and arguments do not match,
+    `ImportError` without ipywidgets."""
+    try: import ipywidgets
+    except ImportError:
+        raise ImportError("widgets need ipywidgets: pip install 'influence_nb[lab]'") from None
     _check_controls(draw, controls)
     def redraw(**values):
         draw(**values)
@@ -402,15 +405,17 @@ def explore(
 
     In a live kernel: labeled ipywidgets that call `draw`. Where the environment variable INFLUENCE_NB_WIDGETS is
     "player": HTML that holds pictures for a grid of values and needs no kernel. Where it is "static": the picture at
-    the starting values and a line that says how to move it. Raises `ValueError` where controls and arguments do not match.
+    the starting values and a line that says how to move it. Raises `ValueError` where controls and arguments do not match,
+    `ImportError` where IPython or ipywidgets is missing.
     """
-    from IPython.display import display
+    try: import IPython.display, ipywidgets
+    except ImportError:
+        raise ImportError("explore needs IPython and ipywidgets: pip install 'influence_nb[lab]'") from None
     _check_controls(draw, controls)
     shown = {"static": _show_still, "player": _show_player}.get(os.environ.get("INFLUENCE_NB_WIDGETS"))
     if shown: return shown(draw, controls)
-    import ipywidgets
     live, output = controls_and_output(draw, **controls)
-    display(ipywidgets.VBox([*live.values(), output]))
+    IPython.display.display(ipywidgets.VBox([*live.values(), output]))
 
 # %% ../nbs/74_widgets.ipynb #a893d4ac
 def _show_still(draw, controls):

@@ -10,13 +10,21 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE_ONLY = """
 import sys
 
+refused = ("tqdm", "ipywidgets", "IPython", "sklearn", "fastcore", "nbdev", "anywidget", "dask")
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tqdm", "ipywidgets", "IPython", "sklearn", "fastcore", "nbdev", "anywidget", "dask"): raise ImportError(name)
-import torch, numpy, matplotlib.pyplot
-for name in [m for m in sys.modules if m.split(".")[0] == "tqdm"]: del sys.modules[name]
+        if name.split(".")[0] in refused: raise ImportError(name)
+import torch._dynamo, numpy, matplotlib.pyplot
+for name in [m for m in sys.modules if m.split(".")[0] in refused]: del sys.modules[name]
 sys.meta_path.insert(0, Refuse())
-import influence_nb
+from influence_nb import *
+
+model, batch = TorchLogisticRegression(2), [(torch.zeros(4, 2).double(), torch.ones(4, 1).double())]
+fit_torch_model(model, batch, batch, torch.nn.BCELoss(), torch.optim.SGD(model.parameters(), 0.1))  # goes on without a bar
+for call in (lambda: explore(print), lambda: review_labels(numpy.eye(4), [0, 1, 0, 1], range(4)), influence_explorer):
+    try: call()
+    except ImportError as error: assert "pip install 'influence_nb[lab]'" in str(error) and error.__suppress_context__, error
+    else: raise AssertionError("went on without the extra")
 """
 
 
@@ -65,6 +73,8 @@ CHECKS = {
     "every module imports what it uses, and only that": command(sys.executable, "-m", "pyflakes", *sorted(set(ROOT.glob("influence_nb/*.py")) - {ROOT / "influence_nb/__init__.py"})),
     "captions, descriptions, docments, checks, sizes": command(sys.executable, ROOT / "tools/lint.py"),
     "pages in Quarto's markup are mended": command(sys.executable, ROOT / "tests/quarto_pages.py"),
+    "make takes the Python that is asked for": command(sys.executable, ROOT / "tests/makefile.py"),
+    "the package builds and keeps its promises": command(sys.executable, ROOT / "tests/package.py"),
     "every chapter runs": chapters,
     "the site builds from fresh runs": site,
 }
