@@ -113,7 +113,18 @@ def public_names():
     return names
 
 
+def contents():
+    "Every chapter stands once in the table of contents and once on the front page, in the order of the numbers"
+    chapters = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if path.stem != "index")
+    sidebar = re.findall(r"href: (\w+)\.ipynb", (ROOT / "_quarto.yml").read_text(encoding="utf-8"))
+    front = "".join(source(c) for c in json.loads((ROOT / "nbs/index.ipynb").read_text(encoding="utf-8"))["cells"])
+    rows = re.findall(r"^\|.*?\| \[[^\]]*\]\((\d\w+)\.ipynb\) \|", front, re.M)
+    for name, listed in (("_quarto.yml", [stem for stem in sidebar if stem != "index"]), ("the table of the front page", rows)):
+        if listed != chapters: yield f"{name}: should list {chapters}, lists {listed}"
+
+
 if __name__ == "__main__":
     problems = [problem for path in sorted((ROOT / "nbs").glob("*.ipynb")) for problem in lint(path)]
+    problems += contents()
     print(*problems, sep="\n")
     sys.exit(bool(problems))
