@@ -4,16 +4,18 @@
 
 # %% auto #0
 __all__ = ['NotFittedError', 'SingularHessianError', 'DirectInverse', 'parameter_blocks', 'block_regularizations',
-           'FittedInverse', 'Influence', 'DirectInfluence', 'plot_influences']
+           'FittedInverse', 'InfluenceFactors', 'Influence', 'DirectInfluence', 'plot_influences']
 
 # %% ../nbs/17_influence.ipynb #d16feb44
+import copy
 import inspect
 import numpy as np
 import torch
 import matplotlib.pyplot as plt
 from matplotlib.colors import TwoSlopeNorm
 from .data import _as_indices
-from .training import LossOfParameters, check_samples
+from .objective import (LossOfParameters, check_samples, checked_number,
+                                    plain_gradient)
 from .gradients import gradient_chunks, mixed_chunks
 from .curvature import Curvature, known_mode
 
@@ -137,6 +139,13 @@ def block_regularizations(
         raise ValueError(f"hessian_regularization must have one value for each block of {list(blocks)}, "
                          f"got {list(given)}")
     return {block: _regularization(value, block) for block, value in given.items()}
+    "Spread λ over the blocks. Raises `ValueError` for a block without a value, an unknown name, or a negative λ."
+    if not hasattr(hessian_regularization, "items"): hessian_regularization = dict.fromkeys(blocks, hessian_regularization)
+    if set(hessian_regularization) != set(blocks): raise ValueError(
+        f"hessian_regularization must have one value for each block of {list(blocks)}, "
+        f"got {list(hessian_regularization)}")
+    return {block: checked_number(value, "hessian_regularization")
+            for block, value in hessian_regularization.items()}
 
 # %% ../nbs/17_influence.ipynb #c591cc15
 def _fitted(influence):
@@ -151,6 +160,25 @@ def _solve(influence, G):
     factors = torch.empty_like(G)
     for block, i in influence.blocks.items(): factors[:, i] = influence.inverses[block](G[:, i].T).T
     return factors
+
+# %% ../nbs/17_influence.ipynb #17000001
+def _measured_chunks(f, x, y, measure):
+    "Gradients by θ of the loss, or of another function of outputs and targets, in chunks"
+    if measure is None: yield from (G for _, G in gradient_chunks(f, x, y)); return
+    if not callable(measure): raise TypeError(
+        f"measure must be a function of (model(x), y), got {type(measure).__name__}")
+    measured = copy.copy(f)
+    measured.loss, measured.by_vmap = measure, None
+    try: values = measured(f.theta, x, y)
+    except Exception as error: raise ValueError(
+        f"measure(model(x), y) failed: {type(error).__name__}: {error}") from error
+    got = getattr(values, "shape", type(values).__name__)
+    if got not in ((), (len(x),)): raise ValueError(
+        f"measure must return one number, or {len(x)}, one for each sample, got {got}")
+    if got == (): yield plain_gradient(measured, f.theta, x, y)[None]
+    else:
+        measured.loss = lambda outputs, y: measure(outputs, y).sum()
+        yield from (G for _, G in gradient_chunks(measured, x, y))
 
 # %% ../nbs/17_influence.ipynb #0f71a5e1
 def _no_inverse(curvature): raise NotImplementedError("use a subclass that names its inverse, such as DirectInfluence")
@@ -171,6 +199,10 @@ class FittedInverse:
     """The curvature of a model's loss over its training data, and the inverse of each block. A subclass names its inverse,
     whose options are taken by keyword. Raises `TypeError` for an unknown option and `ValueError` for an impossible one."""
     inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → a function: right-hand sides [p, k] → solutions
+    """The curvature of a model's loss over its training data, and the inverse of each
+    block. A subclass names its inverse, whose options are taken by keyword. Raises
+    `TypeError` for an option that the inverse does not have."""
+    inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → [p, k] → [p, k]
 
     def __init__(
         self,
@@ -179,27 +211,40 @@ class FittedInverse:
         hessian_regularization=0.0,  # λ, or a mapping of block name → λ
         *,
         second_order_mode: str = "hessian",  # "hessian", "gauss_newton" or "empirical_fisher"
-        block_structure="full",  # "full", "layer", "parameter", or a mapping of block name → parameter names
-        regularization=None,  # another name for `hessian_regularization`, as pyDVL calls it
+        block_structure="full",  # "layer", "parameter", or block name → parameter names
+        regularization=None,  # what pyDVL calls `hessian_regularization`
         **options,  # of the inverse
     ):
         _check_options(self.inverse_class, options)
         self.model, self.loss, self.f, self.blocks, self.options = model, loss, None, None, options
         self.hessian_regularization = _regularizations(hessian_regularization if regularization is None else regularization)
         self.second_order_mode, self.block_structure = known_mode(second_order_mode), _known_structure(block_structure)
+        inspect.signature(self.inverse_class).bind(None, **options)
+        self.model, self.loss, self.options = model, loss, options
+        self.f, self.blocks, self.block_structure = None, None, block_structure
+        self.second_order_mode = known_mode(second_order_mode)
+        if regularization is not None: hessian_regularization = regularization
+        self.hessian_regularization = hessian_regularization
 
     def __init_subclass__(cls):
-        cls.__signature__ = None if "__init__" in vars(cls) else _with_options(FittedInverse.__init__, cls.inverse_class)
+        own = "__init__" in vars(cls)
+        options = None if own else _with_options(FittedInverse.__init__, cls.inverse_class)
+        cls.__signature__ = options
 
-    def inverse(self, curvature):  # of one block; for a subclass that has more to do than to name a class
+    def inverse(self, curvature):  # of one block; to override where there is more to do
         return self.inverse_class(curvature, **self.options)
 
-    def inverses_of(self, whole, blocks, damping):  # {block name: its inverse}; to override where one pass serves all blocks
-        return {block: self.inverse(whole.block(i, damping[block])) for block, i in blocks.items()}
+    def inverses_of(self, whole, blocks, damping):  # {block name: its inverse}
+        return {block: self.inverse(whole.block(i, damping[block]))
+                for block, i in blocks.items()}
 
-    def fit(self, train_loader):  # loader of (x, y) batches: the data that the model was trained on → self
-        "Copy the parameters as they are now, and prepare the inverse of each block of the curvature."
-        f = LossOfParameters(self.model, self.loss)
+    def fit(
+        self,
+        train_loader,  # batches of what was trained on: (x, y), (x1, x2, …, y) or dicts
+        target: str = "labels",  # key of the targets in dicts
+    ):  # self
+        "Copy the parameters as they are now, and prepare the inverse of each block."
+        f = LossOfParameters(self.model, self.loss, target)
         blocks = parameter_blocks(f, self.block_structure)
         damping = block_regularizations(self.hessian_regularization, blocks)
         whole = Curvature(f, train_loader, self.second_order_mode)
@@ -209,91 +254,122 @@ class FittedInverse:
     def to(self, device):  # where to compute from now on → self
         "Move the copied parameters and the inverses. The user's model stays where it is."
         for part in (_fitted(self), *self.inverses.values()): part.to(device)
-        self.blocks = {block: i if i is None else i.to(device) for block, i in self.blocks.items()}
+        self.blocks = {block: i if i is None else i.to(device)
+                       for block, i in self.blocks.items()}
         return self
-
-    def influence_factors(
-        self,
-        x,  # inputs, [N, …]
-        y,  # targets, [N, …]
-    ) -> torch.Tensor:  # H⁻¹∇L(zᵢ) in row i, [N, p]
-        "What each point does to the parameters: adding it with weight ε moves θ̂ by −ε times its factor."
-        return torch.cat([_solve(self, G) for _, G in gradient_chunks(_fitted(self), *check_samples(self.f, x, y))])
 
 # %% ../nbs/17_influence.ipynb #9af7cbf0
 def _connect(f, factors, x, y, mode, index_sets):
-    "Inner products of factors [T, p] with gradients, over all parameters (None) or over some; one result for each set"
+    "Inner products of factors [T, p] with gradients, over all parameters (None) or some"
     factors = torch.as_tensor(factors, dtype=f.theta.dtype, device=f.theta.device)
-    if factors.ndim != 2 or factors.shape[1] != len(f.theta):
-        raise ValueError(f"factors must have shape [N_test, {len(f.theta)}], got {tuple(factors.shape)}")
+    if factors.ndim != 2 or factors.shape[1] != len(f.theta): raise ValueError(
+        f"factors must have shape [N_test, {len(f.theta)}], got {tuple(factors.shape)}")
     def product(G, i):
         F, G = (factors, G) if i is None else (factors[:, i], G[:, i])
         return F @ G.T if G.ndim == 2 else torch.tensordot(F, G, dims=([1], [1]))
     all_chunks = gradient_chunks(f, x, y) if mode == "up" else mixed_chunks(f, x, y)
     parts = [[product(G, i) for i in index_sets] for _, G in all_chunks]
-    return [pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1) for pieces in zip(*parts)]
+    return [pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
+            for pieces in zip(*parts)]
+
+def _connect_blocks(f, factors, x, y, mode, blocks):
+    "One such result for each block"
+    return dict(zip(blocks, _connect(f, factors, x, y, mode, list(blocks.values()))))
 
 # %% ../nbs/17_influence.ipynb #f008ab1b
-def _check_arguments(influence, x_test, y_test, x, y, mode):
-    "Everything that can be wrong with a call, before any work; without x and y the test points stand for both"
+def _check_arguments(influence, x_test, y_test, x, y, mode, names=("x_test", "y_test")):
+    "Everything that can be wrong with a call; without x and y the test points are both"
     f = _fitted(influence)
-    if mode not in ("up", "perturbation"): raise ValueError(f"mode must be 'up' or 'perturbation', got {mode!r}")
-    x_test, y_test = check_samples(f, x_test, y_test, ("x_test", "y_test"))
-    x, y = (x_test, y_test) if x is None and y is None else check_samples(f, x, y)
-    if mode == "perturbation" and not x.is_floating_point(): raise ValueError(f"x must be floating point in mode 'perturbation', got {x.dtype}")
+    if mode not in ("up", "perturbation"): raise ValueError(
+        f"mode must be 'up' or 'perturbation', got {mode!r}")
+    x_test, y_test = check_samples(f, x_test, y_test, names)
+    alone = x is None and y is None
+    x, y = (x_test, y_test) if alone else check_samples(f, x, y)
+    if mode == "perturbation" and not x.is_floating_point(): raise ValueError(
+        f"x must be floating point in mode 'perturbation', got {x.dtype}")
     return x_test, y_test, x, y
 
-# %% ../nbs/17_influence.ipynb #5a1ce4e6
-class Influence(FittedInverse):
-    """I(z_test, z_train) = ∇L(z_test)ᵀ H⁻¹ ∇L(z_train). Positive means helpful: to first order, taking the training point
-    away raises the test loss by I/n (Koh & Liang 2017, with their sign turned)."""
-
-    def _scores(self, blocks, x_test, y_test, x, y, mode):  # for a subclass that can score pairs without their factors
-        return dict(zip(blocks, _connect(self.f, self.influence_factors(x_test, y_test), x, y, mode, list(blocks.values()))))
-
-    def _self_scores(self, x, y):  # the same for a point with itself, in parts
-        for _, G in gradient_chunks(self.f, x, y): yield (G * _solve(self, G)).sum(1)
+# %% ../nbs/17_influence.ipynb #17000003
+class InfluenceFactors(FittedInverse):
+    """What single points do to the parameters, and by that to other points. Data are
+    given as x and y, or, with y left out, as a loader of both."""
+    def influence_factors(
+        self,
+        x,  # inputs, [N, …]; or, without y, a loader of both
+        y=None,  # targets, [N, …]
+        *,
+        measure=None,  # measure(model(x), y) in place of the loss: [N] numbers, or one
+    ) -> torch.Tensor:  # H⁻¹∇L(zᵢ) in row i, [N, p]
+        "What each point does to θ̂: added with weight ε, it moves θ̂ by −ε times this."
+        x, y = check_samples(_fitted(self), x, y)
+        gradients = _measured_chunks(self.f, x, y, measure)
+        return torch.cat([_solve(self, G) for G in gradients])
 
     def influences_from_factors(
         self,
         factors,  # what `influence_factors` returned for the test points, [N_test, p]
-        x,  # training inputs, [N_train, …]
-        y,  # training targets, [N_train, …]
+        x,  # training inputs, [N_train, …]; or a loader of both
+        y=None,  # training targets, [N_train, …]
         mode: str = "up",  # "up", or "perturbation" for the gradient in x
-    ) -> torch.Tensor:  # [N_test, N_train], with *x.shape[1:] behind it in mode "perturbation"
-        "Connect factors with training points, a bounded number of them at a time. Raises `ValueError` for bad arguments."
-        x, y, *_ = _check_arguments(self, x, y, None, None, mode)
+    ) -> torch.Tensor:  # [N_test, N_train], with *x.shape[1:] behind in "perturbation"
+        "Connect factors with training points, a bounded number of them at a time."
+        x, y, *_ = _check_arguments(self, x, y, None, None, mode, ("x", "y"))
         return _connect(self.f, factors, x, y, mode, [None])[0]
 
-    def influences(
-        self,
-        x_test,  # test inputs, [N_test, …]
-        y_test,  # test targets, [N_test, …]
-        x=None,  # training inputs, [N_train, …]; the test points themselves by default
-        y=None,  # training targets, [N_train, …]
-        mode: str = "up",  # "up", or "perturbation" for the gradient in x
-    ) -> torch.Tensor:  # [N_test, N_train], with *x.shape[1:] behind it in mode "perturbation"
-        "Every pair of test and training points (or of test points with each other), [N_test, N_train(, …)]."
-        return self._scores({"all": None}, *_check_arguments(self, x_test, y_test, x, y, mode), mode)["all"]
-
-    def influences_by_block(
-        self,
-        x_test,  # test inputs, [N_test, …]
-        y_test,  # test targets, [N_test, …]
-        x=None,  # training inputs, [N_train, …]; the test points themselves by default
-        y=None,  # training targets, [N_train, …]
-        mode: str = "up",  # "up", or "perturbation" for the gradient in x
-    ) -> dict:  # block name → influences, shaped as `influences` returns them
-        "The share of each block of parameters, block name → influences; the shares add up to `influences`."
-        return self._scores(self.blocks, *_check_arguments(self, x_test, y_test, x, y, mode), mode)
+    def _self_scores(self, x, y):  # to override where a point is scored without its factor
+        for _, G in gradient_chunks(self.f, x, y): yield (G * _solve(self, G)).sum(1)
 
     def self_influences(
         self,
-        x,  # inputs, [N, …]
-        y,  # targets, [N, …]
+        x,  # inputs, [N, …]; or a loader of both
+        y=None,  # targets, [N, …]
     ) -> torch.Tensor:  # I(zᵢ, zᵢ), [N]
-        "The influence of each point on its own loss, [N], without forming the N × N matrix."
-        return torch.cat(list(self._self_scores(*check_samples(_fitted(self), x, y))))
+        "The influence of each point on its own loss, without the N × N matrix."
+        x, y = check_samples(_fitted(self), x, y)
+        return torch.cat(list(self._self_scores(x, y)))
+
+# %% ../nbs/17_influence.ipynb #5a1ce4e6
+class Influence(InfluenceFactors):
+    """I(z_test, z_train) = ∇L(z_test)ᵀ H⁻¹ ∇L(z_train). Positive means helpful: to first
+    order, taking the training point away raises the test loss by I/n (Koh & Liang 2017,
+    with their sign turned). A `measure` of the model's outputs and the targets may stand
+    for the test loss, as a logit or a gap between groups; I/n is then its change."""
+
+    def _scores(self, blocks, x_test, y_test, x, y, mode):  # to score pairs without factors
+        factors = self.influence_factors(x_test, y_test)
+        return _connect_blocks(self.f, factors, x, y, mode, blocks)
+
+    def influences(
+        self,
+        x_test,  # test inputs, [N_test, …]; or a loader of both
+        y_test=None,  # test targets, [N_test, …]
+        x=None,  # training inputs, or a loader of both; by default the test points
+        y=None,  # training targets, [N_train, …]
+        mode: str = "up",  # "up", or "perturbation" for the gradient in x
+        *,
+        measure=None,  # measure(model(x_test), y_test): [N_test] numbers, or one
+    ) -> torch.Tensor:  # [N_test, N_train]; one row for one number; *x.shape[1:] behind
+        "Every pair of test and training points, or of test points with each other."
+        return _ask(self, {"all": None}, x_test, y_test, x, y, mode, measure)["all"]
+
+    def influences_by_block(
+        self,
+        x_test,  # test inputs, [N_test, …]; or a loader of both
+        y_test=None,  # test targets, [N_test, …]
+        x=None,  # training inputs, or a loader of both; by default the test points
+        y=None,  # training targets, [N_train, …]
+        mode: str = "up",  # "up", or "perturbation" for the gradient in x
+        *,
+        measure=None,  # as in `influences`
+    ) -> dict:  # block name → influences, shaped as `influences` returns them
+        "The share of each block of parameters; the shares add up to `influences`."
+        return _ask(self, self.blocks, x_test, y_test, x, y, mode, measure)
+
+def _ask(influence, blocks, x_test, y_test, x, y, mode, measure):
+    x_test, y_test, x, y = _check_arguments(influence, x_test, y_test, x, y, mode)
+    if measure is None: return influence._scores(blocks, x_test, y_test, x, y, mode)
+    factors = influence.influence_factors(x_test, y_test, measure=measure)
+    return _connect_blocks(influence.f, factors, x, y, mode, blocks)
 
 # %% ../nbs/17_influence.ipynb #0742f3a2
 class DirectInfluence(Influence):

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import grad, jvp, vjp, vmap
-from .training import LossOfParameters
+from .objective import LossOfParameters
 
 # %% ../nbs/15_layers.ipynb #07e3d366
 def _is_linear(module):
@@ -89,6 +89,9 @@ def layer_pass(
                for name, module in layers.items()]
     try:
         with torch.enable_grad(): outputs = f.outputs(f.theta.detach(), x)
+        if not isinstance(outputs, torch.Tensor): raise ValueError(
+            f"the model returns {type(outputs).__name__}: here its outputs must be one "
+            "tensor, so let it return the part that the loss uses")
     finally:
         for handle in handles: handle.remove()
     for name in layers:
@@ -105,7 +108,7 @@ def output_gradients(
     y: torch.Tensor,  # targets, [n, …]
 ) -> torch.Tensor:  # ∂L(zᵢ)/∂outputsᵢ, [n, …]
     "The gradient of each sample's loss at the model's output: what to pull back."
-    return grad(lambda o: f.loss(o, y) * len(o))(outputs)
+    return grad(lambda o: f.loss_of(o, y) * len(o))(outputs)
 
 # %% ../nbs/15_layers.ipynb #0e73e8b0
 def flat_gradients(

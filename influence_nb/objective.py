@@ -493,13 +493,15 @@ def vectorizes(
     if f.by_vmap is None:
         rows = telling_rows(y, 1)[:2].tolist()
         x, y = x[rows], y[rows]
-        started = time.perf_counter()
         theta, y = elsewhere(f, x, y)
-        try: by_loop = torch.stack([plain_gradient(f, theta, x[i:i + 1], y[i:i + 1])
-                                    for i in range(len(x))])
+        try:
+            plain_gradient(f, theta, x[:1], y[:1])
+            started = time.perf_counter()
+            by_loop = torch.stack([plain_gradient(f, theta, x[i:i + 1], y[i:i + 1])
+                                   for i in range(len(x))])
         except RuntimeError as error: raise ValueError(
             f"the loss cannot be differentiated by the parameters: {error}") from error
-        each = (time.perf_counter() - started) / (len(x) + 1)
+        each = (time.perf_counter() - started) / len(x)
         reason = _why_no_vmap(f, theta, x, y, by_loop)
         f.by_vmap = reason is None
         if reason: warnings.warn(
@@ -538,22 +540,19 @@ def check_mean(
 ):
     "Raises `ValueError` unless the loss of a batch is the mean of its samples' losses."
     theta, others = elsewhere(f, x, y)
-    scale = 0.0
-    for at, targets in ((theta, others), (f.theta, y)):
-        together, each = f(at, x, targets), sample_losses(f, at, x, targets)
-        if not together.isfinite(): raise ValueError(
-            f"loss is not finite on {names[0]}, {names[1]}: "
-            "look for saturated outputs or NaN parameters")
-        scale = max(scale, each.abs().max().item())
-        mean = each.mean()
-        near = (together - mean).abs() <= 1e-3 * mean.abs() + 1e-5 * scale
-        if not near: raise ValueError(
-            "loss of a batch is not the mean of the losses of its samples. "
-            "With class weights, ignore_index or a mask: return the weighted or masked "
-            "sum divided by the number of samples and by a constant (the mean weight, "
-            "the mean number of tokens). Otherwise: use reduction='mean', give "
-            f"{names[1]} the shape of the outputs, and use no layer that mixes the "
-            "samples of a batch")
+    together, each = f(theta, x, others), sample_losses(f, theta, x, others)
+    if not together.isfinite(): raise ValueError(
+        f"loss is not finite on {names[0]}, {names[1]}: "
+        "look for saturated outputs or NaN parameters")
+    mean, largest = each.mean(), each.abs().max()
+    near = (together - mean).abs() <= 1e-3 * mean.abs() + 1e-5 * largest
+    if not near: raise ValueError(
+        "loss of a batch is not the mean of the losses of its samples. "
+        "With class weights, ignore_index or a mask: return the weighted or masked "
+        "sum divided by the number of samples and by a constant (the mean weight, "
+        "the mean number of tokens). Otherwise: use reduction='mean', give "
+        f"{names[1]} the shape of the outputs, and use no layer that mixes the "
+        "samples of a batch")
 
 # %% ../nbs/13_objective.ipynb #13000052
 #| code-fold: true
@@ -603,6 +602,8 @@ def _check_loss(f, x, y, names):
     got = getattr(value, "shape", type(value).__name__)
     if not isinstance(value, torch.Tensor) or value.ndim: raise ValueError(
         f"loss must reduce to a scalar (reduction='mean'), got {got}")
+    if not value.isfinite(): raise ValueError(f"loss is not finite on {names[0]}, "
+        f"{names[1]}: look for saturated outputs or NaN parameters")
     _refuse_penalty(f, value)
     vectorizes(f, x, y)
     check_mean(f, x, y, names)

@@ -10,7 +10,9 @@ import warnings
 import torch
 from torch.func import grad, jacrev, vmap
 from .data import _as_indices
-from .training import ConvergenceWarning, LossOfParameters, check_samples, newton_minimize, regularized_objective
+from .objective import (LossOfParameters, check_samples, regularized_objective,
+                                    sample_losses, vectorizes)
+from .training import ConvergenceWarning, newton_minimize
 from .gradients import chunks, sample_gradients
 
 # %% ../nbs/18_retraining.ipynb #409b24de
@@ -21,9 +23,19 @@ def losses_at(
     y: torch.Tensor,  # targets, [N, …]
 ) -> torch.Tensor:  # L(zᵢ, θ_b), [N, B]
     "The loss of every point under every parameter vector."
+    if not vectorizes(f, x, y):
+        return torch.stack([sample_losses(f, theta, x, y) for theta in thetas], 1)
     each_point = vmap(f.of_sample, in_dims=(None, 0, 0))
     parts = chunks(len(thetas), 8 * len(x))
     return torch.cat([vmap(each_point, in_dims=(0, None, None))(thetas[part], x, y) for part in parts]).T
+
+# %% ../nbs/18_retraining.ipynb #18000001
+def _each(f, x, y):
+    "vmap, or a loop in its place for a model that vmap does not take"
+    if vectorizes(f, x, y): return vmap
+    def over_rows(function):
+        return lambda *rows: torch.stack([function(*row) for row in zip(*rows)])
+    return over_rows
 
 # %% ../nbs/18_retraining.ipynb #d2b82145
 def _start(model, loss, x, y, indices, hessian_regularization):
@@ -45,11 +57,13 @@ def _start(model, loss, x, y, indices, hessian_regularization):
 # %% ../nbs/18_retraining.ipynb #32f76e3d
 def _systems(f, x, y, indices, R):
     "For a bounded number of points at a time: their slice, inputs and targets, and H − Hᵢ/n in factors"
-    H, own_hessian = jacrev(grad(R), chunk_size=256)(f.theta), vmap(jacrev(grad(f.of_sample)), in_dims=(None, 0, 0))
+    H = jacrev(grad(R), chunk_size=256)(f.theta)
+    hessian_of_one = jacrev(grad(f.of_sample))
+    own_hessian = _each(f, x, y)(lambda xi, yi: hessian_of_one(f.theta, xi, yi))
     H.diagonal().add_(100 * torch.finfo(H.dtype).eps * H.diagonal().abs().max())  # no gradient points along flat directions, as a softmax has
     for part in chunks(len(indices), 8 * max(H.numel(), len(x))):
         xi, yi = x[indices[part]], y[indices[part]]
-        yield part, xi, yi, torch.linalg.lu_factor(H - own_hessian(f.theta, xi, yi) / len(x))
+        yield part, xi, yi, torch.linalg.lu_factor(H - own_hessian(xi, yi) / len(x))
 
 # %% ../nbs/18_retraining.ipynb #ff3aac92
 def _solve_each(factors, g):
@@ -57,13 +71,13 @@ def _solve_each(factors, g):
     return torch.linalg.lu_solve(*factors, g[:, :, None])[:, :, 0]
 
 # %% ../nbs/18_retraining.ipynb #bef5ccb8
-def _settle(gradient, thetas, xi, yi, factors, tol, max_iter=30):
+def _settle(gradients, thetas, xi, yi, factors, tol, max_iter=30):
     "Newton's method for a chunk of points at once, with the Hessians of θ̂; also says which points settled"
     for _ in range(max_iter):
-        g = vmap(gradient)(thetas, xi, yi)
+        g = gradients(thetas, xi, yi)
         if g.norm(dim=1).max() <= tol: break
         thetas = thetas - _solve_each(factors, g)
-    return thetas, vmap(gradient)(thetas, xi, yi).norm(dim=1) <= tol
+    return thetas, gradients(thetas, xi, yi).norm(dim=1) <= tol
 
 # %% ../nbs/18_retraining.ipynb #2af9ab73
 def _retrain(f, x, y, indices, R):
@@ -72,7 +86,7 @@ def _retrain(f, x, y, indices, R):
     without = lambda theta, xi, yi: R(theta) - f.of_sample(theta, xi, yi) / n
     retrained = []
     for part, xi, yi, factors in _systems(f, x, y, indices, R):
-        thetas, settled = _settle(grad(without), f.theta.expand(len(xi), -1), xi, yi, factors, tol)
+        thetas, settled = _settle(_each(f, x, y)(grad(without)), f.theta.expand(len(xi), -1), xi, yi, factors, tol)
         for b in (~settled).nonzero()[:, 0].tolist():
             thetas[b], optimum = newton_minimize(lambda t: without(t, xi[b], yi[b]), f.theta, 100 * tol)
             if not optimum.converged:
@@ -142,4 +156,5 @@ def leave_one_out_loss(
     """
     thetas = newton_step_parameters(model, loss, x, y, None, hessian_regularization)
     f = LossOfParameters(model, loss)
-    return vmap(f.of_sample)(thetas, *check_samples(f, x, y))
+    x, y = check_samples(f, x, y)
+    return _each(f, x, y)(f.of_sample)(thetas, x, y)
