@@ -42,7 +42,7 @@ def _text(function):
     try: source = textwrap.dedent(inspect.getsource(function))
     except OSError: return function.__code__.co_code.hex()  # there is no source
     try: return ast.unparse(ast.parse(source))
-    except SyntaxError: return " ".join(source.split())  # a lambda, cut out
+    except SyntaxError: return " ".join(source.split())  # of a lambda
 
 def _is_setting(value):
     "Whether a value is made of numbers, texts, lists and dicts alone"
@@ -52,7 +52,7 @@ def _is_setting(value):
 def code_of(
     compute,  # a function of the page
 ) -> str:  # twelve hexadecimal digits
-    """A hash of a function, the functions of its page that it calls, and their settings.
+    """A hash of a function, the page's functions that it calls, and their settings.
     Raises `TypeError` for what is no Python function."""
     if not isinstance(compute, FunctionType):
         raise TypeError(f"compute must be a function of the page, got {compute!r}")
