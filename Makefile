@@ -27,7 +27,8 @@ $(READY): settings.ini setup.py $(CONSTRAINTS)
 install: $(READY)  ## set up .venv (the other targets do it when it is needed); PYTHON=python3.12 chooses the Python
 
 lab: $(READY)  ## open JupyterLab on the case study; PORT=9000 chooses the port, BROWSER=none opens no browser
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --port=$(PORT) $(if $(filter none,$(BROWSER)),--no-browser) nbs/$(STUDY)
+	@echo "In JupyterLab, Run > Run All Cells runs the page, and Shift+Enter runs one cell. Ctrl+C here ends it."
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --port=$(PORT) $(if $(filter none,$(BROWSER)),--no-browser) --LabApp.app_settings_dir="$(CURDIR)/tools/lab" nbs/$(STUDY)
 
 test: $(READY)  ## run every chapter, check that export and clean change nothing, build and check the site
 	$(BIN)/python tools/check.py
@@ -45,6 +46,7 @@ reproduce: $(READY)  ## build the site again and list the pages that differ from
 test-browser: $(READY)  ## open every page of _docs/, every widget in JupyterLab, the review desk and the explorer, in Chromium
 	@test -d _docs || $(MAKE) docs
 	$(BIN)/python tests/browser.py
+	$(BIN)/python tests/first_screen.py
 	$(BIN)/python tests/review.py
 	$(BIN)/python tests/explorer.py
 

@@ -34,6 +34,7 @@ from .explorer import NoOptimumError, influence_explorer, plot_explorer
 from .shared_checks import check_influence_class, influence_cases, influence_report
 from .experiments import Cost, made_with, measure_cost, stored
 from .exercises import Exercise
+from .experiments import Cost, code_of, made_by, made_with, measure_cost, stored
 from .prompt import comments_in_help
 
 comments_in_help(__name__)  # what stands beside a parameter is what `help` shows
