@@ -312,21 +312,21 @@ _STYLE = '''
 .player { margin: 1rem 0; max-width: 100%; text-align: left; font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 .player-controls { display: grid; gap: 0.3rem; margin-bottom: 0.6rem; }
 .player-controls[hidden] { display: none; }
-.player-row { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.8rem; min-height: 32px; font-size: 1rem; }
-.player-row label { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.8rem; max-width: 100%; }
+.player-row { display: flex; align-items: center; gap: 0.2rem 0.8rem; min-height: 32px; font-size: 1rem; }
+.player-row label { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.8rem; min-width: 0; }
 .player-row label:has([type=range]) { flex: 0 1 37rem; }
 .player-row label > span { min-width: 14rem; }
 .player-row input[type=range] { flex: 1 1 12rem; max-width: 22rem; height: 28px; margin: 0; accent-color: #0072b2; }
 .player-row input[type=checkbox] { width: 24px; height: 24px; margin: 0; accent-color: #0072b2; }
 .player-row select { min-height: 32px; max-width: 100%; padding: 0.1rem 0.5rem; font: inherit; }
 .player-row select { color: #222; background: #fff; border: 1px solid #767676; border-radius: 4px; }
-.player-row output { min-width: 4.5rem; font-variant-numeric: tabular-nums; }
+.player-row output { min-width: 4.5rem; flex: none; font-variant-numeric: tabular-nums; }
 .player-row :is(input, select):focus-visible { outline: 3px solid #0072b2; outline-offset: 2px; border-radius: 4px; }
 .quarto-dark .player-row :is(input, select):focus-visible { outline-color: #7cc4f5; }
 .player img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 .player-note { font-size: 1rem; margin: 0.4rem 0 0; }
 .player-spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (max-width: 600px) { .player-row label > span { min-width: 100%; } .player-row label:has([type=checkbox]) > span { min-width: 0; } }
+@media (max-width: 600px) { .player-row { align-items: end; } .player-row label > span { min-width: 100%; } .player-row label:has([type=checkbox]) > span { min-width: 0; } }
 @media print { .player-controls { display: none; } }
 '''
 
