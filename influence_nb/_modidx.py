@@ -938,6 +938,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'influence_nb/widgets.py'),
                                       'influence_nb.widgets.Toggle.values': ('widgets.html#toggle.values', 'influence_nb/widgets.py'),
                                       'influence_nb.widgets.Toggle.widget': ('widgets.html#toggle.widget', 'influence_nb/widgets.py'),
+                                      'influence_nb.widgets._check_choice': ('widgets.html#_check_choice', 'influence_nb/widgets.py'),
                                       'influence_nb.widgets._check_controls': ('widgets.html#_check_controls', 'influence_nb/widgets.py'),
                                       'influence_nb.widgets._check_label': ('widgets.html#_check_label', 'influence_nb/widgets.py'),
                                       'influence_nb.widgets._check_slider': ('widgets.html#_check_slider', 'influence_nb/widgets.py'),

@@ -596,7 +596,7 @@ def _tour_html(show, count=12):
                       f'<div>{_evidence_html(show, place)}</div></div>')
     style = ("min-height:36px;padding:4px 12px;margin-right:.5em;"
              "color:inherit;background:none;border:1px solid;border-radius:4px")
-    bar = (f'<div class="review-bar" hidden><button type="button" style="{style}">Previous suspect</button>'
+    bar = (f'<div class="review-bar" style="margin-bottom:.6em" hidden><button type="button" style="{style}">Previous suspect</button>'
            f'<button type="button" style="{style}">Next suspect</button><span role="status" aria-live="polite"></span></div>')
     return (f'<div class="review-tour" tabindex="0" role="group" aria-label="Tour of the first {len(slides)} suspects; arrow keys move" '
             f'style="border:1px solid #999;border-radius:6px;padding:.8em;max-width:46rem;text-align:left">{bar}{"".join(slides)}'

@@ -35,24 +35,38 @@ _MOST_STEPS = 100_000  # nobody can move a slider that finely
 def _check_slider(slider):
     "Five arguments that make a slider, or an error that names the wrong one"
     _check_label(slider.label)
+    of = f"of '{slider.label}' must"
     for name in ("low", "high", "value", "step"):
         number = getattr(slider, name)
         real = isinstance(number, numbers.Real) and not isinstance(number, bool)
         if not real or not math.isfinite(number):
-            raise ValueError(f"{name} of '{slider.label}' must be a finite number, got {number!r}")
+            raise ValueError(f"{name} {of} be a finite number, got {number!r}")
     low, high, value, step = slider.low, slider.high, slider.value, slider.step
-    if not low < high:
-        raise ValueError(f"low of '{slider.label}' must be below high, got {low} and {high}")
+    if not low < high: raise ValueError(f"low {of} be below high, got {low} and {high}")
     if not low <= value <= high:
-        raise ValueError(f"value of '{slider.label}' must lie between {low} and {high}, got {value}")
+        raise ValueError(f"value {of} lie between {low} and {high}, got {value}")
     if not 0 < step <= (high - low) * (1 + 1e-9):
-        raise ValueError(f"step of '{slider.label}' must be positive and at most high - low, got {step}")
+        raise ValueError(f"step {of} be positive and at most high - low, got {step}")
     if high - low > _MOST_STEPS * step:
-        raise ValueError(f"step of '{slider.label}' makes more than {_MOST_STEPS:,} values: take a larger one")
+        raise ValueError(f"step {of} be larger: {step} makes over {_MOST_STEPS:,} values")
+
+
+def _check_choice(choice):
+    "Options that can be told apart, one of them chosen, or an error that says what is wrong"
+    _check_label(choice.label)
+    of, options = f"of '{choice.label}' must", choice.options
+    if not isinstance(options, (tuple, list)) or len(options) == 0:
+        raise ValueError(f"options {of} be in a tuple or list, got {options!r}")
+    if not all(isinstance(option, (str, numbers.Number)) for option in options):
+        raise ValueError(f"options {of} be strings or numbers, got {options!r}")
+    if len(set(map(str, options))) < len(options):
+        raise ValueError(f"options {of} differ, got {options!r}")
+    if choice.value not in options:
+        raise ValueError(f"value {of} be one of {options!r}, got {choice.value!r}")
 
 
 def _readout(slider):
-    "The format of the number beside a slider: as many decimals as its steps have, or digits where they are many"
+    "Format of the number beside a slider: the decimals of a step, or all digits if many"
     decimals = -Decimal(repr(float(slider.step))).normalize().as_tuple().exponent
     if decimals <= 6: return f".{max(decimals, 0)}f"
     largest = max(abs(slider.low), abs(slider.high))
@@ -61,7 +75,7 @@ def _readout(slider):
 # %% ../nbs/74_widgets.ipynb #6a5a3ba0
 @dataclass
 class Slider:
-    "A number that the reader moves with the mouse or the arrow keys. Raises `ValueError` for a bad one."
+    "A number that the reader moves. Raises `ValueError` for numbers that make none."
     label: str  # what it means, with its unit if it has one
     low: float  # smallest value
     high: float  # largest value
@@ -72,7 +86,8 @@ class Slider:
 
     def widget(self):  # the ipywidget
         import ipywidgets
-        limits = {"min": self.low, "max": self.high, "value": self.value, "step": self.step}
+        limits = {"min": self.low, "max": self.high,
+                  "value": self.value, "step": self.step}
         if all(isinstance(number, numbers.Integral) for number in limits.values()):
             return ipywidgets.IntSlider(**limits, description=self.label, **_LOOK)
         return ipywidgets.FloatSlider(**limits, readout_format=_readout(self),
@@ -82,31 +97,23 @@ class Slider:
         digits = 10 - math.floor(math.log10(self.step))  # noise lies far below a step
         steps = round((self.high - self.low) / self.step)
         grid = [round(self.low + i * self.step, digits) for i in range(steps + 1)]
-        apart = [number for number in grid if abs(number - self.value) > 1e-9 * self.step]
-        return sorted(number for number in [*apart, self.value] if number <= self.high)
+        apart = [x for x in grid if abs(x - self.value) > 1e-9 * self.step]
+        return sorted(x for x in [*apart, self.value] if x <= self.high)
 
 # %% ../nbs/74_widgets.ipynb #a78ad30b
 @dataclass
 class Choice:
-    "One of a few options. Raises `ValueError` for options that cannot be told apart, or a start that is none."
+    "One of a few options. Raises `ValueError` for bad options or a start that is none."
     label: str  # what is chosen
-    options: tuple  # the options, strings or numbers
+    options: tuple  # the options, strings or numbers, all different
     value: object  # option at the start
 
-    def __post_init__(self):
-        _check_label(self.label)
-        several = isinstance(self.options, (tuple, list)) and len(self.options) > 0
-        if not several or not all(isinstance(o, (str, numbers.Number)) for o in self.options):
-            raise ValueError(f"options of '{self.label}' must be strings or numbers in a tuple or list,"
-                             f" got {self.options!r}")
-        if len(set(map(str, self.options))) < len(self.options):
-            raise ValueError(f"options of '{self.label}' must differ, got {self.options!r}")
-        if self.value not in self.options:
-            raise ValueError(f"value of '{self.label}' must be one of {self.options!r}, got {self.value!r}")
+    def __post_init__(self): _check_choice(self)
 
     def widget(self):  # the ipywidget
         import ipywidgets
-        return ipywidgets.Dropdown(options=list(self.options), value=self.value, description=self.label, **_LOOK)
+        return ipywidgets.Dropdown(options=list(self.options), value=self.value,
+                                   description=self.label, **_LOOK)
 
     def values(self): return list(self.options)  # all its values, in order
 
@@ -120,7 +127,8 @@ class Toggle:
     def __post_init__(self):
         _check_label(self.label)
         if self.value not in (True, False):
-            raise ValueError(f"value of '{self.label}' must be True or False, got {self.value!r}")
+            raise ValueError(f"value of '{self.label}' must be True or False,"
+                             f" got {self.value!r}")
         self.value = bool(self.value)
 
     def widget(self):  # the ipywidget
@@ -138,13 +146,16 @@ def _name_of(draw): return getattr(draw, "__name__", repr(draw))
 
 def _check_controls(draw, controls):
     "The controls must be the arguments of the drawing function"
-    if not callable(draw): raise ValueError(f"draw must be a function that draws one figure, got {draw!r}")
+    if not callable(draw):
+        raise ValueError(f"draw must be a function that draws one figure, got {draw!r}")
     try: inspect.signature(draw).bind(**controls)
     except TypeError as error:
-        raise ValueError(f"the controls do not fit the arguments of {_name_of(draw)}: {error}") from None
+        raise ValueError(f"the controls do not fit the arguments of {_name_of(draw)}:"
+                         f" {error}") from None
     for name, control in controls.items():
         if not isinstance(control, (Slider, Choice, Toggle)):
-            raise ValueError(f"{name} must be a Slider, Choice or Toggle, got {control!r}")
+            raise ValueError(f"{name} must be a Slider, Choice or Toggle,"
+                             f" got {control!r}")
 
 # %% ../nbs/74_widgets.ipynb #529cb5f3
 def controls_and_output(
@@ -315,21 +326,21 @@ _STYLE = '''
 .player { margin: 1rem 0; max-width: 100%; text-align: left; font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 .player-controls { display: grid; gap: 0.3rem; margin-bottom: 0.6rem; }
 .player-controls[hidden] { display: none; }
-.player-row { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.8rem; min-height: 32px; font-size: 1rem; }
-.player-row label { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.8rem; max-width: 100%; }
+.player-row { display: flex; align-items: center; gap: 0.2rem 0.8rem; min-height: 32px; font-size: 1rem; }
+.player-row label { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.8rem; min-width: 0; }
 .player-row label:has([type=range]) { flex: 0 1 37rem; }
 .player-row label > span { min-width: 14rem; }
 .player-row input[type=range] { flex: 1 1 12rem; max-width: 22rem; height: 28px; margin: 0; accent-color: #0072b2; }
 .player-row input[type=checkbox] { width: 24px; height: 24px; margin: 0; accent-color: #0072b2; }
 .player-row select { min-height: 32px; max-width: 100%; padding: 0.1rem 0.5rem; font: inherit; }
 .player-row select { color: #222; background: #fff; border: 1px solid #767676; border-radius: 4px; }
-.player-row output { min-width: 4.5rem; font-variant-numeric: tabular-nums; }
+.player-row output { min-width: 4.5rem; flex: none; font-variant-numeric: tabular-nums; }
 .player-row :is(input, select):focus-visible { outline: 3px solid #0072b2; outline-offset: 2px; border-radius: 4px; }
 .quarto-dark .player-row :is(input, select):focus-visible { outline-color: #7cc4f5; }
 .player img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 .player-note { font-size: 1rem; margin: 0.4rem 0 0; }
 .player-spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (max-width: 600px) { .player-row label > span { min-width: 100%; } .player-row label:has([type=checkbox]) > span { min-width: 0; } }
+@media (max-width: 600px) { .player-row { align-items: end; } .player-row label > span { min-width: 100%; } .player-row label:has([type=checkbox]) > span { min-width: 0; } }
 @media print { .player-controls { display: none; } }
 '''
 
@@ -337,7 +348,8 @@ _STYLE = '''
 def _text(value, digits=6):
     "A value as the reader sees it: no float noise, a true minus sign"
     if isinstance(value, str): return value
-    return (f"{value:.{digits}g}" if isinstance(value, float) else str(value)).replace("-", "−")
+    text = f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+    return text.replace("-", "−")
 
 
 def _texts(values):
@@ -349,22 +361,26 @@ def _texts(values):
 
 
 def _row(control, values):
-    "One control inside its label, as HTML: without an id, which another control on the page could have as well"
-    at, texts, after = values.index(control.value), [html.escape(text) for text in _texts(values)], ""
+    "One control inside its label, as HTML: no id, which another one could have as well"
+    at, after = values.index(control.value), ""
+    texts = [html.escape(text) for text in _texts(values)]
     if isinstance(control, Slider):
-        range_ = f'type="range" min="0" max="{len(values) - 1}" step="1" value="{at}" aria-valuetext="{texts[at]}"'
-        field, after = f'<input {range_} autocomplete="off">', f'<output aria-live="off">{texts[at]}</output>'
+        field = (f'<input type="range" min="0" max="{len(values) - 1}" step="1" value="{at}"'
+                 f' aria-valuetext="{texts[at]}" autocomplete="off">')
+        after = f'<output aria-live="off">{texts[at]}</output>'
     elif isinstance(control, Choice):
-        options = "".join(f'<option value="{i}"{" selected" * (i == at)}>{text}</option>'
-                          for i, text in enumerate(texts))
-        field = f'<select autocomplete="off">{options}</select>'
+        options = [f'<option value="{i}"{" selected" * (i == at)}>{text}</option>'
+                   for i, text in enumerate(texts)]
+        field = f'<select autocomplete="off">{"".join(options)}</select>'
     else:
-        field = f'<input type="checkbox"{" checked" * control.value} autocomplete="off">'
-    return f'<div class="player-row"><label><span>{html.escape(control.label)}</span>{field}</label>{after}</div>'
+        checked = " checked" * control.value
+        field = f'<input type="checkbox"{checked} autocomplete="off">'
+    label = f"<label><span>{html.escape(control.label)}</span>{field}</label>"
+    return f'<div class="player-row">{label}{after}</div>'
 
 # %% ../nbs/74_widgets.ipynb #d2a4c8e1
 def _data_in_page(data):
-    "JSON inside a script element, where no text of the data can end the element or open a comment"
+    "JSON inside a script element, whose end or a comment no text in it can be"
     return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
 
 # %% ../nbs/74_widgets.ipynb #9bfbef6e

@@ -49,6 +49,9 @@ def served(folder):
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args): pass
+    def copyfile(self, source, target):
+        try: super().copyfile(source, target)
+        except ConnectionError: pass  # the page was left before it was there
 
 
 # What is in the page, as the reader's browser has it: raw TeX in the text, formulas, figures, overflow.
