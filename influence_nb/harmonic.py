@@ -6,6 +6,7 @@
 __all__ = ['HarmonicMeanInverse', 'InverseHarmonicMeanInfluence']
 
 # %% ../nbs/25_harmonic.ipynb #1c992d91
+import math
 import torch
 from .gradients import CHUNK_ELEMENTS, gradient_chunks
 from .influence import Influence
@@ -18,20 +19,29 @@ class HarmonicMeanInverse:
         curvature,  # a `Curvature` with a positive λ: its data, its parameters and its λ are used, never its products
         max_elements: int = CHUNK_ELEMENTS,  # numbers in memory at a time; gradients that have no more are kept
     ):
+        "Raises `ValueError` if λ is zero."
+        self.check_options(max_elements)
         if not curvature.hessian_regularization > 0: raise ValueError(
-            "hessian_regularization must be above zero, in every block: without damping a single outer product has no inverse")
+            "hessian_regularization must be above zero, in every block: "
+            "without damping a single outer product has no inverse")
         self.curvature, self.max_elements = curvature, max_elements
         small = curvature.num_samples * curvature.shape[0] <= max_elements
         self.kept = [torch.cat(list(_block_gradients(curvature, max_elements)))] if small else None
+
+    @staticmethod
+    def check_options(max_elements=CHUNK_ELEMENTS):  # raises `ValueError` for an option that cannot be right
+        whole = isinstance(max_elements, int) and not isinstance(max_elements, bool)
+        if not (whole and max_elements >= 1):
+            raise ValueError(f"max_elements must be a positive integer, got {max_elements!r}")
 
     def __call__(
         self,
         B: torch.Tensor,  # right-hand sides, [p, k]
     ) -> torch.Tensor:  # S B, [p, k]
-        lam, total = self.curvature.hessian_regularization, torch.zeros_like(B)
+        root, total = math.sqrt(self.curvature.hessian_regularization), torch.zeros_like(B)
         for G in self.kept or _block_gradients(self.curvature, self.max_elements):
-            total += G.T @ ((G @ B) / (lam + (G * G).sum(1, keepdim=True)))
-        return (B - total / self.curvature.num_samples) / lam
+            total += G.T @ ((G @ B) / (1 + (G * G).sum(1, keepdim=True)))
+        return (B - total / self.curvature.num_samples) / root / root
 
     def to(self, device):  # move the gradients that are kept, and the curvature
         self.curvature.to(device)
@@ -44,6 +54,14 @@ def _block_gradients(curvature, max_elements):
     chunk_size = max(1, max_elements // len(f.theta))
     for x, y in curvature.data:
         for _, G in gradient_chunks(f, x, y, chunk_size): yield G if i is None else G[:, i]
+    "Gradients of the training points over √λ, restricted to the block, a chunk at a time"
+    f, device, i = curvature.f, curvature.f.theta.device, curvature.indices
+    chunk_size = max(1, max_elements // len(f.theta))
+    for batch in curvature.data:
+        x, y = (torch.as_tensor(part, device=device) for part in batch)
+        for _, G in gradient_chunks(f, x, y, chunk_size):
+            G = G if i is None else G[:, i]
+            yield G / math.sqrt(curvature.hessian_regularization)
 
 # %% ../nbs/25_harmonic.ipynb #f7e9fa42
 class InverseHarmonicMeanInfluence(Influence):

@@ -18,7 +18,9 @@ from .influence import Influence, SingularHessianError, _wide, block_regularizat
 # %% ../nbs/23_lowrank.ipynb #1c03f386
 def _rounding(values, p):
     "What rounding of the products, and of the algebra, leaves of a zero among eigenvalues of this size"
-    return (10 * torch.finfo(values.dtype).eps + p * torch.finfo(torch.float64).eps) * values.abs().max().item()
+    entries = torch.finfo(values.dtype)
+    relative = 10 * entries.eps + p * torch.finfo(torch.float64).eps
+    return relative * values.abs().max().item() + 10 * p * entries.tiny * entries.eps
 
 def _refuse_indefinite(values, damping, p):
     "Rayleigh quotients of H prove that H + λI is not positive definite, or that λ drowns in rounding"
@@ -86,14 +88,16 @@ def _random_block(A, columns, seed):
 
 # %% ../nbs/23_lowrank.ipynb #e67bee81
 def _perpendicular(w, Q):
-    "What is left of w without the columns of Q: twice is enough"
-    for _ in range(2): w = w - Q @ (Q.T @ w)
-    return w
+    "What is left of w without the columns of Q, and how much of each there was: twice is enough"
+    found = Q.T @ w
+    w = w - Q @ found
+    more = Q.T @ w
+    return w - Q @ more, found + more
 
 # %% ../nbs/23_lowrank.ipynb #54ef5357
 class LanczosResult(NamedTuple):
     "What equation (3) is made of."
-    tridiagonal: torch.Tensor  # T, [m, m]
+    tridiagonal: torch.Tensor  # T, [m, m], tridiagonal up to rounding
     basis: torch.Tensor  # Q, orthonormal columns, [p, m]
     remainder: float  # β_m, the length of what the last product has outside the basis
 
@@ -103,22 +107,23 @@ def lanczos(
     steps: int,  # products, m; at most p are made
     seed: int = 0,  # of the random start
 ) -> LanczosResult:  # T, Q and β_m, in float64
-    "An orthonormal basis of the Krylov space of a random vector, and A in it (Lanczos 1950), with full reorthogonalization."
+    """An orthonormal basis of the Krylov space of a random vector, and A in it (Lanczos 1950), with the
+    orthogonalization of Arnoldi (1951). The products are made in the precision of A, all else in float64."""
     p, steps, A = A.shape[0], min(steps, A.shape[0]), _undamped(A)
     if hasattr(A, "densified_for"): A.densified_for(steps)
-    q, scale, rounding = _random_block(A, 1, seed)[:, 0], 0.0, 10 * math.sqrt(p) * torch.finfo(_precision(A)).eps
+    rounding = 10 * math.sqrt(p) * torch.finfo(_precision(A)).eps
+    q, scale = _random_block(A, 1, seed)[:, 0], 0.0
     Q, T = q.new_zeros(p, steps), q.new_zeros(steps, steps)
     for j in range(steps):
         Q[:, j] = q
         w = (A @ q.to(_precision(A))).to(q.dtype)
-        T[j, j], scale = q @ w, max(scale, w.norm().item())
-        w = _perpendicular(w, Q[:, :j + 1])
+        scale = max(scale, w.norm().item())
+        w, T[:j + 1, j] = _perpendicular(w, Q[:, :j + 1])
         beta = w.norm().item()
-        if j + 1 == steps: break
-        if beta > rounding * scale: T[j, j + 1] = T[j + 1, j] = beta
-        else: w = _perpendicular(_random_block(A, 1, seed + j + 1)[:, 0], Q[:, :j + 1])
+        if beta <= rounding * scale:  # nothing but rounding is left: go on in another direction
+            w, _ = _perpendicular(_random_block(A, 1, seed + j + 1)[:, 0], Q[:, :j + 1])
         q = w / w.norm()
-    return LanczosResult(T, Q, beta)
+    return LanczosResult(T.triu() + T.triu(1).T, Q, beta)
 
 # %% ../nbs/23_lowrank.ipynb #2915a7e6
 def _checked_rank(rank, curvature):
@@ -164,37 +169,38 @@ class ArnoldiInverse(LowRankInverse):
         for name, value in (("rank", rank), ("steps", 1 if steps is None else steps)): _positive_integer(value, name)
         _check_seed(seed)
 
-# %% ../nbs/23_lowrank.ipynb #1f7bf01c
-def nystroem(
-    A,  # symmetric positive semidefinite [p, p]: a tensor or a `Curvature` (its λ is left out)
-    Omega: torch.Tensor,  # sketch with orthonormal columns, [p, k]
-) -> tuple:  # eigenvalues [k], largest first, and orthonormal eigenvectors [p, k] in float64
-    """Equations (6) and (7), from one block product in the precision of A; the rest is done in float64.
-
-    Negative curvature is refused with `SingularHessianError`, unless A has a λ ten times as large: then the sketch is
-    that of A + λI, and λ is subtracted from its eigenvalues."""
-    Omega = Omega.to(_precision(A))
-    Y = _undamped(A) @ Omega
-    rounding = math.sqrt(len(Y)) * torch.finfo(Y.dtype).eps  # of the product, relative
-    Y, Omega = Y.to(_wide(Y.device)), Omega.to(_wide(Y.device))
-    core = (Omega.T @ Y + Y.T @ Omega) / 2
-    shift = _shift(core, Y.norm().item(), rounding, _damping(A))
-    L = torch.linalg.cholesky(core + shift * torch.eye(len(core), dtype=Y.dtype, device=Y.device))
-    half = torch.linalg.solve_triangular(L, (Y + shift * Omega).T, upper=False).T
-    U, sigma, _ = torch.linalg.svd(half, full_matrices=False)
-    values = sigma**2 - shift
-    return (values if shift == _damping(A) else values.clamp(min=0)).to(_precision(A)), U
-
-def _shift(core, size, rounding, damping):
+# %% ../nbs/23_lowrank.ipynb #5d23c001
+def _shift(smallest, size, p, precision, damping):
     "ν of equation (7): a little rounding, or λ where the curvature is negative and λ outweighs it"
-    smallest = torch.linalg.eigvalsh(core)[0].item()
-    tiny = len(core) * torch.finfo(core.dtype).eps * size + torch.finfo(core.dtype).tiny
-    if smallest > -rounding * size: return tiny + 2 * max(0.0, -smallest)
+    rounding = math.sqrt(p) * torch.finfo(torch.float64).eps * size
+    if smallest > -math.sqrt(p) * torch.finfo(precision).eps * size: return rounding
     if damping >= -10 * smallest: return damping
     raise SingularHessianError(
         "Nyström needs a positive semidefinite matrix, and in this sketch the smallest eigenvalue is "
         f"{smallest:.3e}: give a hessian_regularization above {-10 * smallest:.1e}, or use "
         "second_order_mode='gauss_newton' or 'empirical_fisher', or ArnoldiInfluence")
+
+# %% ../nbs/23_lowrank.ipynb #1f7bf01c
+def nystroem(
+    A,  # symmetric positive semidefinite [p, p]: a tensor or a `Curvature` (its λ is left out)
+    Omega: torch.Tensor,  # sketch with orthonormal columns, [p, k]
+) -> tuple:  # eigenvalues, largest first, and orthonormal eigenvectors [p, at most k] in float64
+    """Equation (7), from one block product in the precision of A; the rest is done in float64.
+
+    Negative curvature is refused with `SingularHessianError`, unless A has a λ ten times as large: then the sketch is
+    that of A + λI, and λ is subtracted from its eigenvalues."""
+    Omega = Omega.to(_precision(A))
+    Y = _undamped(A) @ Omega
+    precision, Y, Omega = Y.dtype, Y.to(_wide(Y.device)), Omega.to(_wide(Y.device))
+    S, V = torch.linalg.eigh((Omega.T @ Y + Y.T @ Omega) / 2)
+    size = Y.norm().item()
+    shift = _shift(S.min().item(), size, len(Y), precision, _damping(A))
+    seen = (Y + shift * Omega) @ V
+    kept = (S + shift > 0) & (seen.norm(dim=0) > torch.finfo(precision).eps * size)
+    if not kept.any(): return torch.zeros(1, dtype=precision, device=Y.device), Omega[:, :1]
+    U, sigma, _ = torch.linalg.svd(seen[:, kept] / (S + shift)[kept].sqrt(), full_matrices=False)
+    values = sigma**2 - shift
+    return (values if shift == _damping(A) else values.clamp(min=0)).to(precision), U
 
 # %% ../nbs/23_lowrank.ipynb #3e49c395
 class NystroemInverse(LowRankInverse):

@@ -4,6 +4,8 @@
 
 # %% auto #0
 __all__ = ['TorchLogisticRegression', 'TorchMLP', 'Losses', 'fit_torch_model', 'plot_losses', 'plot_confusion_matrix', 'Optimum',
+__all__ = ['NEWTON_ELEMENTS', 'TorchLogisticRegression', 'TorchMLP', 'Losses', 'fit_torch_model', 'plot_losses',
+           'plot_confusion_matrix', 'LossOfParameters', 'check_samples', 'regularized_objective', 'Optimum',
            'ConvergenceWarning', 'newton_minimize', 'fit_to_optimum']
 
 # %% ../nbs/12_training.ipynb #453af2fe
@@ -13,6 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import grad, jacrev
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.func import functional_call, grad, jacrev, vjp, vmap
 import matplotlib.pyplot as plt
 from .objective import LossOfParameters, check_samples, regularized_objective
 
@@ -137,10 +141,35 @@ def plot_confusion_matrix(
 # %% ../nbs/12_training.ipynb #496013a6
 def _newton_step(g, H):
     "−|H|⁻¹ g, which is −H⁻¹ g where H is positive definite and still goes downhill where it is not"
-    factor, failed = torch.linalg.cholesky_ex(H)
-    if not failed and factor.diagonal().min() > 1e-7 * factor.diagonal().max(): return -torch.cholesky_solve(g[:, None], factor)[:, 0]
-    values, vectors = torch.linalg.eigh(H)
-    return -vectors @ ((vectors.T @ g) / values.abs().clamp(min=1e-8 * values.abs().max()))
+    scale, rounding = H.abs().max(), 100 * torch.finfo(H.dtype).eps
+    if not 0 < scale < torch.inf: return torch.full_like(g, torch.nan)  # there is no step
+    wide = H.dtype if H.device.type == "mps" else torch.float64  # eigenvalues of float32 may not converge
+    matrix, right = (H / scale).to(wide), (g / scale).to(wide)
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    diagonal = factor.diagonal()
+    if not failed and (diagonal.min() / diagonal.max()) ** 2 > rounding:
+        return -torch.cholesky_solve(right[:, None], factor)[:, 0].to(g.dtype)
+    values, vectors = torch.linalg.eigh(matrix)
+    floor = max(1e-8, rounding) * values.abs().max()  # what is smaller may as well be zero
+    return -(vectors @ ((vectors.T @ right) / values.abs().clamp(min=floor))).to(g.dtype)
+
+# %% ../nbs/12_training.ipynb #5d12a002
+NEWTON_ELEMENTS = 2**26  # largest Hessian that is formed: 512 MiB of float64
+
+def _newton_step_by_products(g, product, max_products=200):
+    "Roughly −H⁻¹g from products with H: the rougher, the farther from the minimum"
+    step, residual, direction = torch.zeros_like(g), g, -g
+    target = min(0.5, g.norm().item() ** 0.5) * g.norm()
+    for _ in range(max_products):
+        image = product(direction)
+        curvature = direction @ image
+        if not curvature > 0: return step if step.any() else direction
+        length = residual @ residual / curvature
+        step, remaining = step + length * direction, residual + length * image
+        if remaining.norm() <= target: break
+        direction = (remaining @ remaining) / (residual @ residual) * direction - remaining
+        residual = remaining
+    return step
 
 # %% ../nbs/12_training.ipynb #cfc1c7e1
 class Optimum(NamedTuple):
@@ -153,6 +182,24 @@ class Optimum(NamedTuple):
 class ConvergenceWarning(UserWarning):
     "An iteration ended before it reached its tolerance; the message says how far it got."
 
+# %% ../nbs/12_training.ipynb #5d12a004
+def _value_and_gradient(R, gradient, theta):
+    "R and ∇R; a point where the loss cannot be computed, because a probability is NaN, counts as infinitely bad"
+    try: return R(theta), gradient(theta)
+    except (RuntimeError, ValueError): return theta.new_tensor(torch.inf), theta
+
+def _line_search(R, gradient, theta, value, g, step):
+    "θ, R and ∇R after the step or after a part of it that helps; None if no part does"
+    length, rounding = 1.0, max(1e-9, 4 * torch.finfo(theta.dtype).eps) * value.abs()
+    while length > 1e-8 and step.isfinite().all():
+        new = theta + length * step
+        new_value, new_g = _value_and_gradient(R, gradient, new)
+        is_lower = new_value < value + 1e-4 * length * (g @ step)
+        is_level = new_value <= value + rounding and new_g.norm() < 0.9 * g.norm()
+        if is_lower or is_level: return new, new_value, new_g
+        length /= 2
+    return None
+
 # %% ../nbs/12_training.ipynb #3a2b8526
 def newton_minimize(
     R,  # objective, a function of θ [p] that returns a scalar
@@ -160,34 +207,52 @@ def newton_minimize(
     tol: float = 1e-10,  # stop when ‖∇R(θ)‖ is at most this
     max_iter: int = 50,  # largest number of steps
 ) -> tuple:  # (θ [p], `Optimum`)
-    "Newton's method with a dense Hessian; a step is halved until the objective, or else the gradient, gets smaller."
+    """Newton's method, with a dense Hessian or, for many parameters, with its products. A step is halved until the
+    objective, or else the gradient, gets smaller (Nocedal & Wright 2006, chapters 3 and 7)."""
     gradient, value = grad(R), R(theta)
-    g, step = gradient(theta), torch.full_like(theta, torch.inf)
+    g, at_rest = gradient(theta), False
     for iteration in range(max_iter + 1):
-        small_step = step.norm() <= 1e-3 * (1 + theta.norm())
-        if (g.norm() <= tol and small_step) or iteration == max_iter: break
-        step, length = _newton_step(g, jacrev(gradient, chunk_size=256)(theta)), 1.0
-        while length > 1e-8:
-            new = theta + length * step
-            new_value, new_g = R(new), gradient(new)
-            if new_value < value + 1e-4 * length * (g @ step) or new_g.norm() < 0.9 * g.norm() and new_value <= value + 1e-9 * abs(value): break
-            length /= 2
-        else: break
-        theta, value, g = new, new_value, new_g
-    return theta, Optimum(g.norm().item(), iteration, bool(g.norm() <= tol and small_step))
+        if iteration == max_iter or (at_rest and g.norm() <= tol): break
+        if len(theta) ** 2 <= NEWTON_ELEMENTS: step = _newton_step(g, jacrev(gradient, chunk_size=256)(theta))
+        else:
+            _, pull = vjp(gradient, theta)
+            step = _newton_step_by_products(g, lambda direction: pull(direction)[0])
+        short = step.norm() <= 1e-3 * (1 + theta.norm())
+        at_rest = bool(short or -(g @ step) <= torch.finfo(g.dtype).eps * value.abs())
+        after = _line_search(R, gradient, theta, value, g, step)
+        if after is None: break
+        theta, value, g = after
+    return theta, Optimum(g.norm().item(), iteration, bool(g.norm() <= tol and at_rest))
 
 # %% ../nbs/12_training.ipynb #53a3023a
 def _lbfgs(R, theta, tol):
-    "From afar, L-BFGS is cheaper than Newton"
+    "From afar, L-BFGS is cheaper than Newton. Returns the best point that it met"
     theta = theta.clone().requires_grad_()
-    optimizer = torch.optim.LBFGS([theta], max_iter=500, tolerance_grad=tol, tolerance_change=0, history_size=30, line_search_fn="strong_wolfe")
+    best_value, best = torch.inf, theta.detach().clone()
+    optimizer = torch.optim.LBFGS([theta], max_iter=500, tolerance_grad=tol, tolerance_change=0,
+                                  history_size=30, line_search_fn="strong_wolfe")
     def closure():
+        nonlocal best_value, best
         optimizer.zero_grad()
         value = R(theta)
         value.backward()
+        if value.item() < best_value: best_value, best = value.item(), theta.detach().clone()
         return value
-    optimizer.step(closure)
-    return theta.detach()
+    try: optimizer.step(closure)
+    except RuntimeError:  # it went where the loss cannot be computed
+        if best_value == torch.inf: raise
+    return best
+
+# %% ../nbs/12_training.ipynb #5d12a005
+def _check_limits(hessian_regularization, tol, max_iter):
+    "Numbers from zero up, before any work"
+    limits = {"hessian_regularization": hessian_regularization, "tol": 0.0 if tol is None else tol, "max_iter": max_iter}
+    for name, value in limits.items():
+        try: good = not isinstance(value, str) and 0 <= float(value) < float("inf")
+        except (TypeError, ValueError, RuntimeError): good = False
+        if not good or (name == "max_iter" and value != int(value)):
+            kind = "an integer from zero up" if name == "max_iter" else "zero or positive, and finite"
+            raise ValueError(f"{name} must be {kind}, got {value!r}")
 
 # %% ../nbs/12_training.ipynb #c25278c7
 def fit_to_optimum(
@@ -204,8 +269,10 @@ def fit_to_optimum(
     """Minimize R(θ) = (1/n) Σ wᵢ L(zᵢ, θ) + (λ/2)‖θ‖² until the gradient vanishes.
 
     Many parameters (over 500) are first brought near by L-BFGS. Warns `ConvergenceWarning` with the gradient norm
-    reached where there is no minimum to be found, as on separable data without a penalty.
+    reached where there is no minimum to be found, as on separable data without a penalty; the model then has the
+    best parameters that were found. Raises `ValueError` for options that cannot be right.
     """
+    _check_limits(hessian_regularization, tol, max_iter)
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
     tol = (1e-10 if f.theta.dtype == torch.float64 else 1e-5) if tol is None else tol
@@ -215,6 +282,7 @@ def fit_to_optimum(
     with torch.no_grad():
         for name, value in f.unflatten(theta).items(): model.get_parameter(name).copy_(value)
     if not optimum.converged:
-        warnings.warn(f"no optimum found: gradient norm {optimum.gradient_norm:.2e} after {optimum.iterations} Newton steps (tol {tol:.0e}); "
-                      "raise max_iter, or give a hessian_regularization if the minimum is at infinity", ConvergenceWarning, stacklevel=2)
+        warnings.warn(f"no optimum found: gradient norm {optimum.gradient_norm:.2e} after {optimum.iterations} Newton "
+                      f"steps (tol {tol:.0e}); raise max_iter, or give a hessian_regularization if the minimum is at "
+                      "infinity", ConvergenceWarning, stacklevel=2)
     return optimum
