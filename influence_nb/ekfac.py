@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DENSE_OUTPUTS', 'LossHessian', 'loss_hessian', 'loss_hessian_columns', 'kronecker_factors', 'KroneckerInverse',
-           'rotated_diagonals', 'ekfac_inverses', 'EkfacInverse', 'hadamard_terms', 'kronecker_scores',
-           'KroneckerInfluence', 'EkfacInfluence']
+           'rotated_diagonals', 'BlockInverse', 'LayerInverse', 'ekfac_inverses', 'EkfacInverse', 'hadamard_terms',
+           'kronecker_scores', 'KroneckerInfluence', 'BlockRow', 'BlocksTable', 'EkfacInfluence']
 
 # %% ../nbs/26_ekfac.ipynb #384f114d
 from typing import NamedTuple
@@ -14,8 +14,10 @@ from torch.func import grad, vjp
 from .training import LossOfParameters
 from .gradients import chunks, finite_gradients
 from .curvature import Curvature, _pairs
-from .layers import layer_pass, output_gradients
-from .influence import Influence, SingularHessianError, parameter_blocks
+from .layers import output_gradients
+from .influence import (Influence, NotFittedError, SingularHessianError,
+                                    parameter_blocks)
+from .pieces import _count, _take, parameter_plan, piece_pass
 
 # %% ../nbs/26_ekfac.ipynb #e0c2f6c8
 def _loss_curvature(f, outputs, y):
@@ -194,100 +196,139 @@ def _cotangents(f, outputs, y, second_order_mode, fisher, generator):
     else: yield _draw(hessian, outputs, generator)
 
 # %% ../nbs/26_ekfac.ipynb #17454800
-def _with_ones(f, inputs):
-    "Each layer's inputs, with a one for its bias; only what is multiplied by a trained parameter"
-    extended = {}
-    for layer, a in inputs.items():
-        prefix = layer + "." if layer else ""
-        trained = {"weight": a, "bias": torch.ones_like(a[..., :1])}
-        extended[layer] = torch.cat([part for kind, part in trained.items() if prefix + kind in f.names], dim=-1)
-    return extended
-
-# %% ../nbs/26_ekfac.ipynb #361ee7fb
-def _pair_elements(f, x):
-    "Numbers that a pass keeps for one sample: inputs and δ of all layers, and Λ"
-    one = layer_pass(f, x[:1])
-    deltas = one.pull_back(torch.zeros_like(one.outputs))
-    return one.outputs.numel() ** 2 + 2 * sum(part.numel() for pairs in (one.inputs, deltas) for part in pairs.values())
+def _sample_elements(plan, x, y, second_order_mode):
+    "Numbers that a pass keeps for one sample: inputs and δ of all pieces, other gradients, Λ"
+    x, y = _take(x, slice(0, 1)), _take(y, slice(0, 1))
+    passed = piece_pass(plan, x)
+    C, zero = passed.outputs.numel(), torch.zeros_like(passed.outputs)
+    kept = [*passed.inputs.values(), *passed.pull_deltas(zero).values()]
+    elements = 4 * C + 2 * sum(part.numel() for part in kept)
+    if plan.rest is not None: elements += 2 * len(plan.rest.theta)
+    if second_order_mode == "empirical_fisher": return elements
+    return elements + (C**2 if loss_hessian(plan.f, passed.outputs, y).form == "dense" else 0)
 
 # %% ../nbs/26_ekfac.ipynb #6fc458d0
-def _pulled_columns(curvature, second_order_mode, fisher, random_state):
-    """For all the data, a bounded number at a time: yield ({layer: a}, None) for some samples, then
-    ({layer: a}, {layer: δ}) for each of their columns, of which there may be none"""
+def _pulled_columns(curvature, plan, second_order_mode, fisher, random_state):
+    """For all the data, a bounded number at a time: yield (their `PiecePass`, None), then
+    (the pass, ℓ) for each of their columns, of which there may be none"""
     f, generator = curvature.f, torch.Generator().manual_seed(random_state)
+    elements = None
     for x, y in _pairs(curvature.data, f.theta.device):
-        for rows in chunks(len(x), _pair_elements(f, x)):
-            passed = layer_pass(f, x[rows])
-            inputs = _with_ones(f, passed.inputs)
-            yield inputs, None
+        if elements is None: elements = _sample_elements(plan, x, y, second_order_mode)
+        for rows in chunks(_count(x), elements):
+            passed = piece_pass(plan, _take(x, rows))
+            yield passed, None
             options = second_order_mode, fisher, generator
-            for column in _cotangents(f, passed.outputs, y[rows], *options):
-                yield inputs, passed.pull_back(column)
+            for column in _cotangents(f, passed.outputs, _take(y, rows), *options):
+                yield passed, column
+
+# %% ../nbs/26_ekfac.ipynb #491b1cf9
+def _plan_for(curvature):
+    "Made from the first samples of the data"
+    return parameter_plan(curvature.f, next(iter(_pairs(curvature.data, curvature.f.theta.device)))[0])
+
+def _add(total, name, value): total[name] = total[name] + value if name in total else value
+
+def _first_pass(curvature, plan, *options):
+    "({piece: (A, S)}, {piece without a Kronecker form: its mean outer product or square})"
+    A, S, blocks, N = {}, {}, {}, curvature.num_samples
+    form, one_hot = ({p.name: v for p, v in zip(plan.pieces, values)} for values in
+                     ([p.form for p in plan.pieces], [p.one_hot for p in plan.pieces]))
+    for passed, column in _pulled_columns(curvature, plan, *options):
+        if column is None:
+            for name, a in passed.inputs.items():
+                rows = a.flatten(-3, -2)
+                _add(A, name, (rows.square().sum(-2) if one_hot[name] else rows.mT @ rows) / N)
+            continue
+        for name, delta in passed.pull_deltas(column).items():
+            rows = delta.flatten(-3, -2)
+            _add(S, name, rows.mT @ rows / (N * delta.shape[-2]))
+        for name, G in passed.pull_rows(column).items():
+            _add(blocks, name, (G.T @ G if form[name] == "exact" else G.square().sum(0)) / N)
+    return {name: (A[name], S[name]) for name in A}, blocks
 
 # %% ../nbs/26_ekfac.ipynb #bbf7b232
 def kronecker_factors(
     curvature: Curvature,  # the loss and its data; the matrix itself is not used
     second_order_mode: str = "gauss_newton",  # or "empirical_fisher"
-    fisher: str = "exact",  # all columns of each Λᵢ, or "sampled": one random combination of them
+    fisher: str = "exact",  # all columns of each Λᵢ, or "sampled": one random combination
     random_state: int = 0,  # seed of the samples
 ) -> dict:  # layer name → (A [in, in], S [out, out]), symmetric
-    "Sums over positions of E[aaᵀ], means over positions of E[δδᵀ] (Martens & Grosse 2015; Grosse & Martens 2016)."
-    A, S = {}, {}
+    """Sums over positions of E[aaᵀ], means over positions of E[δδᵀ] (Martens & Grosse 2015).
+
+    With groups the matrices are stacked; a table's A, which is diagonal, is its diagonal [in].
+    """
     options = second_order_mode, fisher, random_state
-    for inputs, deltas in _pulled_columns(curvature, *options):
-        for layer, a in inputs.items():
-            if deltas is None:
-                rows = a.flatten(0, 1)
-                A[layer] = A.get(layer, 0) + rows.T @ rows / curvature.num_samples
-                continue
-            delta = deltas[layer].flatten(0, 1)
-            S[layer] = S.get(layer, 0) + delta.T @ delta / (curvature.num_samples * a.shape[1])
-    return {layer: (A[layer], S[layer]) for layer in A}
+    return _first_pass(curvature, _plan_for(curvature), *options)[0]
 
 # %% ../nbs/26_ekfac.ipynb #5942f30a
 class KroneckerInverse:
-    """(Λ + λ)⁻¹ in the basis of Kronecker products of eigenvectors: the inverse of the block of one layer.
+    """(Λ + λ)⁻¹ in the basis of Kronecker products of eigenvectors: the inverse of one layer.
 
     Raises `SingularHessianError` where the smallest eigenvalue plus λ is zero to rounding.
     """
     def __init__(
         self,
         name: str,  # of the layer, for messages
-        bases: tuple,  # (U_S [out, out], U_A [in, in]): orthonormal columns
+        bases: tuple,  # (U_S [out, out], U_A [in, in]): orthonormal columns; None: the identity
         values: torch.Tensor,  # Λ, the block's eigenvalues in that basis, [out, in]
         regularization: float,  # λ of this layer
         bias: bool,  # whether the last column belongs to a bias
+        places=None,  # where the matrix is in the block's parameters, like values; a weight
+        # row by row and then its bias by default
     ):
-        damped = values + regularization
-        if not damped.min() > 10 * torch.finfo(values.dtype).eps * damped.max(): raise SingularHessianError(
-            f"layer {name!r} has a singular Kronecker approximation: its smallest eigenvalue is {values.min():.3e} "
-            f"(largest {values.max():.3e}). Give a hessian_regularization above {1e-6 * values.max().item():.1e}")
-        self.bases, self.values, self.D, self.bias, self.terms = bases, values, 1 / damped, bias, None
+        self.bases, self.values, self.bias, self.terms = bases, values, bias, None
+        self.D = _damped(name, values, regularization)
+        if places is None:
+            n_out, n_in = values.shape
+            weight = torch.arange(n_out * (n_in - bias), device=values.device).view(n_out, -1)
+            offsets = torch.arange(n_out, device=values.device)[:, None] + weight.numel()
+            places = torch.cat([weight, offsets], dim=1) if bias else weight
+        self.places = places.flatten()
 
     def __call__(
         self,
-        B: torch.Tensor,  # right-hand sides, [p, k]; the layer's weight row by row, then its bias
+        B: torch.Tensor,  # right-hand sides, [p, k]
     ) -> torch.Tensor:  # the inverse times B, [p, k]
-        (U_S, U_A), (n_out, n_in) = self.bases, self.D.shape
-        widths, k = [n_in - self.bias, int(self.bias)], B.shape[1]
-        weight, bias = B.T.split([n_out * width for width in widths], dim=1)
-        M = torch.cat([weight.reshape(k, n_out, widths[0]), bias.reshape(k, n_out, widths[1])], dim=2)
-        M = U_S @ (self.D * (U_S.T @ M @ U_A)) @ U_A.T
-        return torch.cat([part.flatten(1) for part in M.split(widths, dim=2)], dim=1).T
+        U_S, U_A = self.bases
+        M = B[self.places].T.unflatten(1, self.D.shape)
+        M = M if U_A is None else M @ U_A
+        M = U_S @ (self.D * (U_S.mT @ M))
+        M = M if U_A is None else M @ U_A.mT
+        return torch.empty_like(B).index_copy_(0, self.places, M.flatten(1).T)
 
     def to(self, device):  # move bases and eigenvalues
-        self.bases = tuple(U.to(device) for U in self.bases)
+        self.bases = tuple(U if U is None else U.to(device) for U in self.bases)
         self.values, self.D, self.terms = self.values.to(device), self.D.to(device), None
+        self.places = self.places.to(device)
+
+# %% ../nbs/26_ekfac.ipynb #54a8da8e
+def _damped(name, values, regularization):
+    "1 / (Λ + λ). Raises where that is infinite to rounding"
+    damped = values + regularization
+    if not damped.min() > 10 * torch.finfo(values.dtype).eps * damped.max():
+        raise SingularHessianError(
+            f"layer {name!r} has a singular Kronecker approximation: its smallest eigenvalue is "
+            f"{values.min():.3e} (largest {values.max():.3e}). Give a hessian_regularization "
+            f"above {1e-6 * values.max().item():.1e}")
+    return 1 / damped
 
 # %% ../nbs/26_ekfac.ipynb #e6126647
 def _gradients(a, delta):
     "Yield (rows, gradients of these samples [·, out, in]), a bounded number at a time"
-    for rows in chunks(len(a), a.shape[2] * delta.shape[2]): yield rows, delta[rows].transpose(1, 2) @ a[rows]
+    for rows in chunks(a.shape[-3], a.shape[-1] * delta[..., 0, 0, :].numel()):
+        G = delta[..., rows, :, :].mT @ a[..., rows, :, :]
+        yield rows, G.movedim(-3, 0)  # with groups [·, groups, out, in]
 
 def _sum_of_squares(a, delta):
-    "Σ over samples of the squares of their gradients, [out, in]; with one position that is a product of squares"
-    if a.shape[1] == 1: return delta[:, 0].square().T @ a[:, 0].square()
+    "Σ over samples of the squares of their gradients; with one position a product of squares"
+    if a.shape[-2] == 1: return delta[..., 0, :].square().mT @ a[..., 0, :].square()
     return sum(G.square().sum(0) for _, G in _gradients(a, delta))
+
+def _rotate(rows, U):
+    "Rows [(groups,) n, positions, k] in the basis U [(groups,) k, k]; None: as they are"
+    if U is None: return rows
+    return rows @ (U if U.ndim == 2 else U[:, None])
 
 # %% ../nbs/26_ekfac.ipynb #68bef885
 def rotated_diagonals(
@@ -296,17 +337,25 @@ def rotated_diagonals(
     second_order_mode: str = "gauss_newton",  # or "empirical_fisher"
     fisher: str = "exact",  # or "sampled", as in `kronecker_factors`
     random_state: int = 0,  # seed of the samples
-) -> dict:  # layer name → the diagonal of the layer's true block in the rotated basis, [out, in]
-    "Mean squares of rotated gradients (George et al. 2018): the best Λ for the given basis (equation 8)."
-    total = {layer: 0 for layer in bases}
+) -> dict:  # layer name → the diagonal of the true block in the rotated basis, [out, in]
+    "Mean squares of rotated gradients (George et al. 2018): the best Λ for a basis (eq. 8)."
     options = second_order_mode, fisher, random_state
-    for inputs, deltas in _pulled_columns(curvature, *options):
-        if deltas is None:
-            rotated = {layer: a @ bases[layer][1] for layer, a in inputs.items()}
+    return _second_pass(curvature, _plan_for(curvature), bases, *options)
+
+# %% ../nbs/26_ekfac.ipynb #4ceaca33
+def _second_pass(curvature, plan, bases, *options):
+    "{piece: Λ} by equation (8)"
+    total = {}
+    for passed, column in _pulled_columns(curvature, plan, *options):
+        if column is None:
+            rotated = {name: _rotate(passed.inputs[name], U_A)
+                       for name, (_, U_A) in bases.items()}
             continue
-        for layer, a in rotated.items():
-            total[layer] = total[layer] + _sum_of_squares(a, deltas[layer] @ bases[layer][0])
-    return {layer: value / curvature.num_samples for layer, value in total.items()}
+        deltas = passed.pull_deltas(column)
+        for name, a in rotated.items():
+            squares = _sum_of_squares(a, _rotate(deltas[name], bases[name][0]))
+            _add(total, name, squares / curvature.num_samples)
+    return total
 
 # %% ../nbs/26_ekfac.ipynb #2638d7a3
 def _check_options(second_order_mode, fisher, block_structure="layer"):
@@ -323,11 +372,58 @@ def _spectrum(matrix, name):
     "Eigenvalues and eigenvectors; in double precision where single precision finds none"
     if not matrix.isfinite().all(): raise ValueError(
         f"the factors of layer {name!r} are NaN or infinite: look for parameters that are")
+    if matrix.ndim == 1: return matrix, None  # a table's: diagonal as it is
     try: return torch.linalg.eigh(matrix)
     except torch.linalg.LinAlgError:
         size = matrix.abs().max().double()
         values, vectors = torch.linalg.eigh(matrix.double() / size)
         return (values * size).to(matrix), vectors.to(matrix)
+
+# %% ../nbs/26_ekfac.ipynb #8578e520
+class BlockInverse:
+    "(C + λI)⁻¹ for parameters without a Kronecker form, from their block or its diagonal."
+    def __init__(
+        self,
+        name: str,  # of the parameters, for messages
+        block: torch.Tensor,  # C, [q, q], or its diagonal, [q]
+        regularization: float,  # λ
+    ):
+        self.values, self.basis = _spectrum(block, name)
+        self.values = self.values.clamp(min=0)
+        self.D = _damped(name, self.values, regularization)
+
+    def __call__(
+        self,
+        B: torch.Tensor,  # right-hand sides, [q, k]
+    ) -> torch.Tensor:  # the inverse times B, [q, k]
+        if self.basis is None: return self.D[:, None] * B
+        return self.basis @ (self.D[:, None] * (self.basis.T @ B))
+
+    def to(self, device):  # move basis and eigenvalues
+        self.values, self.D = self.values.to(device), self.D.to(device)
+        if self.basis is not None: self.basis = self.basis.to(device)
+
+# %% ../nbs/26_ekfac.ipynb #dc29f9b0
+class LayerInverse:
+    "The inverses of the pieces of a layer side by side."
+    def __init__(
+        self,
+        parts: dict,  # piece → (where it is in the layer's parameters, its inverse)
+    ):
+        self.parts = parts
+
+    def __call__(
+        self,
+        B: torch.Tensor,  # right-hand sides, [p, k]
+    ) -> torch.Tensor:  # the inverse times B, [p, k]
+        X = torch.empty_like(B)
+        for places, inverse in self.parts.values(): X[places] = inverse(B[places])
+        return X
+
+    def to(self, device):  # move the pieces
+        for _, inverse in self.parts.values(): inverse.to(device)
+        self.parts = {name: (places.to(device), inverse)
+                      for name, (places, inverse) in self.parts.items()}
 
 # %% ../nbs/26_ekfac.ipynb #006818d3
 def ekfac_inverses(
@@ -338,21 +434,49 @@ def ekfac_inverses(
     fisher: str = "exact",  # or "sampled"
     update_diagonal: bool = True,  # True: EKFAC, False: KFAC
     random_state: int = 0,  # seed of the samples
-) -> dict:  # block name → `KroneckerInverse`
-    "Fit the factors of all layers in one pass over the data, and their diagonals in a second one."
+    plan=None,  # what `parameter_plan` found; found now by default
+) -> dict:  # block name → `KroneckerInverse`, or `LayerInverse` where it has other pieces
+    "Fit the factors of all layers in one pass over the data, their diagonals in a second."
     _check_options(second_order_mode, fisher)
-    options = dict(second_order_mode=second_order_mode, fisher=fisher, random_state=random_state)
-    factors = kronecker_factors(curvature, **options)
-    spectra = {layer: [_spectrum(factor, layer or "model") for factor in (S, A)]
-               for layer, (A, S) in factors.items()}
-    bases = {layer: tuple(vectors for _, vectors in spectrum) for layer, spectrum in spectra.items()}
-    if update_diagonal: values = rotated_diagonals(curvature, bases, **options)
-    else: values = {layer: torch.outer(s.clamp(min=0), a.clamp(min=0)) for layer, ((s, _), (a, _)) in spectra.items()}
+    options, plan = (second_order_mode, fisher, random_state), plan or _plan_for(curvature)
+    factors, blocks = _first_pass(curvature, plan, *options)
+    spectra = {name: [_spectrum(factor, name) for factor in (S, A)]
+               for name, (A, S) in factors.items()}
+    bases = {name: tuple(U for _, U in spectrum) for name, spectrum in spectra.items()}
+    if update_diagonal: values = _second_pass(curvature, plan, bases, *options)
+    else: values = {name: _products(*(values for values, _ in spectrum))
+                    for name, spectrum in spectra.items()}
     inverses = {}
-    for layer in bases:
-        name, bias = layer or "model", (f"{layer}.bias" if layer else "bias") in curvature.f.names
-        inverses[name] = KroneckerInverse(name, bases[layer], values[layer], regularizations[name], bias)
+    for layer, places in parameter_blocks(curvature.f, "layer").items():
+        pieces = [piece for piece in plan.pieces if piece.block == layer]
+        made = {piece.name: (piece, _local(piece.places, places)) for piece in pieces}
+        inverses[layer] = _layer_inverse(made, bases, values, blocks, regularizations[layer])
     return inverses
+
+# %% ../nbs/26_ekfac.ipynb #ac2e816e
+def _products(s, alpha):
+    "KFAC's eigenvalues, [(groups,) out, in]"
+    return s.clamp(min=0)[..., :, None] * alpha.clamp(min=0)[..., None, :]
+
+def _local(places, block):
+    "Numbers of parameters in θ → their numbers in the block"
+    order = torch.argsort(block)
+    return order[torch.searchsorted(block[order], places)]
+
+def _layer_inverse(made, bases, values, blocks, damping):
+    "The inverse of a layer from its pieces; one piece with pairs needs no frame"
+    parts = {}
+    for name, (piece, places) in made.items():
+        if piece.form != "Kronecker":
+            parts[name] = places, BlockInverse(name, blocks[name], damping)
+            continue
+        bias = piece.parameters[-1].rpartition(".")[2] == "bias"
+        if len(made) == 1:
+            return KroneckerInverse(name, bases[name], values[name], damping, bias, places)
+        own = torch.arange(places.numel(), device=places.device)
+        inverse = KroneckerInverse(name, bases[name], values[name], damping, bias, own)
+        parts[name] = places.flatten(), inverse
+    return LayerInverse(parts)
 
 # %% ../nbs/26_ekfac.ipynb #5628fbbf
 class EkfacInverse:
@@ -400,68 +524,157 @@ def kronecker_scores(
     test: tuple,  # rotated pairs (a [T, positions, in], δ [T, positions, out])
     train: tuple,  # the same for N training points
 ) -> torch.Tensor:  # the layer's share of the influences, [T, N]
-    "A few Hadamard products of Gram matrices (equation 10) where a pair is one position; else gradients, a chunk at a time."
+    "A few Hadamard products of Gram matrices (eq. 10) for one position; else gradients."
     (a, delta), (a_train, delta_train), D = test, train, inverse.D
-    if inverse.terms is None: inverse.terms = (hadamard_terms(D, 1e-6 if D.dtype == torch.float32 else 1e-12),)
-    if a.shape[1] == 1 and inverse.terms[0] is not None:
-        pairs = zip(*(part.to(D) for part in inverse.terms[0]))
-        return sum(((delta[:, 0] * v) @ delta_train[:, 0].T) * ((a[:, 0] * u) @ a_train[:, 0].T) for v, u in pairs)
-    scores = a.new_empty(len(a), len(a_train))
+    if a.shape[-2] == a_train.shape[-2] == 1 and D.ndim == 2:
+        if inverse.terms is None:
+            tol = 1e-6 if D.dtype == torch.float32 else 1e-12
+            inverse.terms = (hadamard_terms(D, tol),)
+        if inverse.terms[0] is not None:
+            one = (a[:, 0], delta[:, 0]), (a_train[:, 0], delta_train[:, 0])
+            return _hadamard_scores(inverse.terms[0], *one)
+    scores = a.new_empty(a.shape[-3], a_train.shape[-3])
     for t, G_test in _gradients(a, delta):
         weighted = (D * G_test).flatten(1)
-        for n, G in _gradients(a_train, delta_train): scores[t, n] = weighted @ G.flatten(1).T
+        for n, G in _gradients(a_train, delta_train):
+            scores[t, n] = weighted @ G.flatten(1).T
     return scores
+
+def _hadamard_scores(terms, test, train):
+    "Equation (10)"
+    (a, delta), (a_train, delta_train), total = test, train, 0
+    for v, u in zip(*(part.to(a) for part in terms)):
+        total = total + ((delta * v) @ delta_train.T) * ((a * u) @ a_train.T)
+    return total
 
 # %% ../nbs/26_ekfac.ipynb #b07ce4ac
 def _own_scores(D, a, delta):
     "A layer's share of the self-influences: Σ D G² for each sample, [N]"
-    if a.shape[1] == 1: return ((delta[:, 0].square() @ D) * a[:, 0].square()).sum(1)
-    return torch.cat([(D * G.square()).sum((1, 2)) for _, G in _gradients(a, delta)])
+    if a.shape[-2] > 1 or D.ndim > 2:
+        return torch.cat([(D * G.square()).flatten(1).sum(1) for _, G in _gradients(a, delta)])
+    return ((delta[:, 0].square() @ D) * a[:, 0].square()).sum(1)
 
 # %% ../nbs/26_ekfac.ipynb #8300f77e
+def _parts(influence):
+    "piece → (its block, its inverse)"
+    found = {}
+    for piece in influence.plan.pieces:
+        inverse = influence.inverses[piece.block]
+        joined = isinstance(inverse, LayerInverse)
+        found[piece.name] = piece.block, inverse.parts[piece.name][1] if joined else inverse
+    return found
+
 def _rotated_pairs(influence, x, y, start=0):
-    "Block name → (a, δ) of the samples, in the layer's eigenbasis"
-    f, pairs = influence.f, {}
-    passed = layer_pass(f, x)
-    deltas = passed.pull_back(output_gradients(f, passed.outputs, y))
-    for layer, a in _with_ones(f, passed.inputs).items():
-        finite_gradients(deltas[layer].flatten(1), start)
-        U_S, U_A = influence.inverses[layer or "model"].bases
-        pairs[layer or "model"] = a @ U_A, deltas[layer] @ U_S
+    "piece → (a, δ) of the samples in its eigenbasis; or gradients [n, q] in theirs"
+    passed, pairs = piece_pass(influence.plan, x), {}
+    cotangent = output_gradients(influence.f, passed.outputs, y)
+    deltas, rows = passed.pull_deltas(cotangent), passed.pull_rows(cotangent)
+    for name, (_, inverse) in _parts(influence).items():
+        if name in rows:
+            G, U = finite_gradients(rows[name], start), inverse.basis
+            pairs[name] = G if U is None else G @ U
+            continue
+        finite_gradients(deltas[name].movedim(-3, 0).flatten(1), start)
+        U_S, U_A = inverse.bases
+        pairs[name] = _rotate(passed.inputs[name], U_A), _rotate(deltas[name], U_S)
     return pairs
 
 # %% ../nbs/26_ekfac.ipynb #2298473e
 def _shares(influence, x_test, y_test, x, y):
-    "Yield (block, test rows, training rows, the block's scores for them), a bounded number of points at a time"
-    elements = _pair_elements(influence.f, x)
-    for t in chunks(len(x_test), elements):
-        test = _rotated_pairs(influence, x_test[t], y_test[t], t.start)
-        for n in chunks(len(x), elements + 4 * len(x_test[t])):
-            train = _rotated_pairs(influence, x[n], y[n], n.start)
-            for block, inverse in influence.inverses.items():
-                yield block, t, n, kronecker_scores(inverse, test[block], train[block])
+    "Yield (block, test rows, training rows, the block's scores), a bounded number at a time"
+    elements = _sample_elements(influence.plan, x, y, "empirical_fisher")
+    for t in chunks(_count(x_test), elements):
+        test = _rotated_pairs(influence, _take(x_test, t), _take(y_test, t), t.start)
+        for n in chunks(_count(x), elements + 4 * (t.stop - t.start)):
+            train = _rotated_pairs(influence, _take(x, n), _take(y, n), n.start)
+            for name, (block, inverse) in _parts(influence).items():
+                if isinstance(inverse, KroneckerInverse):
+                    scores = kronecker_scores(inverse, test[name], train[name])
+                else: scores = (test[name] * inverse.D) @ train[name].T
+                yield block, t, n, scores
+
+def _own_shares(influence, pairs):
+    "Yield each piece's share of the self-influences, [N]"
+    for name, (_, inverse) in _parts(influence).items():
+        if isinstance(inverse, KroneckerInverse): yield _own_scores(inverse.D, *pairs[name])
+        else: yield pairs[name].square() @ inverse.D
 
 # %% ../nbs/26_ekfac.ipynb #50acf49b
 class KroneckerInfluence(Influence):
-    """The questions of `Influence`, answered from pairs (a, δ), for inverses that are a `KroneckerInverse` for each layer:
-    no flat gradient of all layers is formed, save in mode "perturbation"."""
+    """The questions of `Influence`, answered from pairs (a, δ), for inverses of pieces.
+
+    No flat gradient of all layers is formed, save in mode "perturbation". A subclass sets
+    `plan`, what `parameter_plan` found.
+    """
+    plan = None
+
     def _scores(self, blocks, x_test, y_test, x, y, mode):
-        if mode == "perturbation": return super()._scores(blocks, x_test, y_test, x, y, mode)
-        found = {block: self.f.theta.new_zeros(len(x_test), len(x)) for block in blocks}
-        for layer, t, n, scores in _shares(self, x_test, y_test, x, y): found["all" if "all" in blocks else layer][t, n] += scores
+        if mode == "perturbation":
+            return super()._scores(blocks, x_test, y_test, x, y, mode)
+        shape = _count(x_test), _count(x)
+        found = {block: self.f.theta.new_zeros(shape) for block in blocks}
+        for layer, t, n, scores in _shares(self, x_test, y_test, x, y):
+            found["all" if "all" in blocks else layer][t, n] += scores
         return found
 
     def _self_scores(self, x, y):
-        for n in chunks(len(x), _pair_elements(self.f, x)):
-            pairs = _rotated_pairs(self, x[n], y[n], n.start)
-            yield sum(_own_scores(inverse.D, *pairs[block]) for block, inverse in self.inverses.items())
+        for n in chunks(_count(x), _sample_elements(self.plan, x, y, "empirical_fisher")):
+            pairs = _rotated_pairs(self, _take(x, n), _take(y, n), n.start)
+            yield sum(_own_shares(self, pairs))
+
+# %% ../nbs/26_ekfac.ipynb #4602da39
+def _chosen_names(model, layers, parameters):
+    "The trainable parameters of these layers, and these parameters. Raises for unknown names"
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    if layers is None and parameters is None: return names
+    for given, word in ((layers, "layers"), (parameters, "parameters")):
+        if isinstance(given, str): raise ValueError(f"{word} must be a list of names, got a text")
+    inside = {layer: [name for name in names if name.startswith(layer + ".")]
+              for layer in layers or ()}
+    empty = [layer for layer, found in inside.items() if not found]
+    if empty: raise ValueError(
+        f"layers has {empty}, which hold no trainable parameters of the model: {names}")
+    unknown = [name for name in parameters or () if name not in names]
+    if unknown: raise ValueError(f"parameters has {unknown}, but the trainable ones are {names}")
+    chosen = {name for found in inside.values() for name in found} | set(parameters or ())
+    if not chosen: raise ValueError("layers and parameters name nothing: leave both out for all")
+    return [name for name in names if name in chosen]
+
+# %% ../nbs/26_ekfac.ipynb #3676161f
+class BlockRow(NamedTuple):
+    "One line of the table of blocks."
+    block: str  # the layer
+    parameters: str  # their names
+    form: str  # "Kronecker", "exact" or "diagonal"
+    size: str  # of the factors, or of the block
+    reason: str  # why there is no Kronecker form
+
+class BlocksTable(tuple):
+    "Lines of `BlockRow`, shown as a table."
+    def __repr__(self):
+        lines = [tuple(word.upper() for word in BlockRow._fields), *self]
+        widths = [max(map(len, column)) for column in zip(*lines)]
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+                         for line in lines)
+
+def _blocks_table(influence):
+    if influence.f is None: raise NotFittedError("call .fit(train_loader) first")
+    rows = []
+    for piece in influence.plan.pieces:
+        shape = tuple(piece.places.shape)
+        size = str(shape[0]) if piece.form != "Kronecker" else " × ".join(map(str, shape))
+        why = f"used by {piece.why}" if piece.why.isidentifier() else piece.why
+        rows.append(BlockRow(piece.block, ", ".join(piece.parameters), piece.form, size, why))
+    return BlocksTable(rows)
 
 # %% ../nbs/26_ekfac.ipynb #e8b68ef0
 class EkfacInfluence(KroneckerInfluence):
     """Influence functions with a Kronecker-factored inverse for each layer (Grosse et al. 2023).
 
-    For models of Linear and Conv2d layers with anything between them that has no trainable parameters. Raises `ValueError`
-    naming a layer of another kind, for second_order_mode "hessian", and for a block_structure other than "layer".
+    Weights that the model uses linearly get a Kronecker form, all other parameters an exact
+    block or its diagonal: `blocks_table()` says which. Raises `ValueError` for
+    second_order_mode "hessian", for a block_structure other than "layer", and for losses that
+    have no Gauss-Newton matrix; `TypeError` where the outputs are not one tensor.
     """
     def __init__(
         self,
@@ -470,17 +683,43 @@ class EkfacInfluence(KroneckerInfluence):
         hessian_regularization=0.0,  # λ, or a mapping of layer name → λ
         *,
         update_diagonal: bool = True,  # True: EKFAC, False: KFAC
-        fisher: str = "exact",  # every column of the loss's Hessian, or "sampled": one random combination for each point
+        fisher: str = "exact",  # or "sampled": one random combination of the columns a point
         random_state: int = 0,  # seed of the sampling
         second_order_mode: str = "gauss_newton",  # or "empirical_fisher"
         block_structure: str = "layer",  # always by layer
         regularization=None,  # another name for `hessian_regularization`, as pyDVL calls it
+        layers=None,  # names of modules whose parameters are treated; all by default
+        parameters=None,  # names of parameters that are treated; all by default
     ):
         _check_options(second_order_mode, fisher, block_structure)
-        super().__init__(model, loss, hessian_regularization, second_order_mode=second_order_mode,
-                         block_structure="layer", regularization=regularization)
+        super().__init__(
+            model, loss, hessian_regularization, second_order_mode=second_order_mode,
+            block_structure="layer", regularization=regularization)
         self.options = dict(second_order_mode=second_order_mode, fisher=fisher,
                             update_diagonal=update_diagonal, random_state=random_state)
+        self.layers, self.parameters = layers, parameters
+        _chosen_names(model, layers, parameters)
 
-    def inverses_of(self, whole, blocks, damping):  # {layer name: its inverse}: two passes over the data serve all layers
-        return ekfac_inverses(whole, damping, **self.options)
+    def inverses_of(self, whole, blocks, damping):  # two passes over the data for all layers
+        self.plan = _plan_for(whole)
+        return ekfac_inverses(whole, damping, **self.options, plan=self.plan)
+
+    def fit(self, train_loader):  # loader of (x, y) batches, what the model was trained on
+        "Copy the parameters as they are now, and prepare the inverse of each block → self."
+        if self.layers is None and self.parameters is None: return super().fit(train_loader)
+        model, chosen = self.model, _chosen_names(self.model, self.layers, self.parameters)
+        self.model = LossOfParameters(model, self.loss).model
+        try:
+            for name in chosen: self.model.get_parameter(name).requires_grad_(True)
+            return super().fit(train_loader)
+        finally: self.model = model
+
+    def to(self, device):  # where to compute from now on
+        "Move the copied parameters and the inverses → self. The user's model stays."
+        super().to(device)
+        if self.plan.rest is not None: self.plan.rest.to(device)
+        return self
+
+    def blocks_table(self):  # `BlocksTable`
+        "Which parameters are inverted together, in which form, and why."
+        return _blocks_table(self)
