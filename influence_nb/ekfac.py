@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['DENSE_OUTPUTS', 'LossHessian', 'loss_hessian', 'loss_hessian_columns', 'kronecker_factors', 'KroneckerInverse',
-           'rotated_diagonals', 'BlockInverse', 'LayerInverse', 'ekfac_inverses', 'EkfacInverse', 'hadamard_terms',
-           'kronecker_scores', 'KroneckerInfluence', 'BlockRow', 'BlocksTable', 'EkfacInfluence']
+           'plain_ekfac_inverse', 'rotated_diagonals', 'BlockInverse', 'LayerInverse', 'ekfac_inverses', 'EkfacInverse',
+           'hadamard_terms', 'kronecker_scores', 'KroneckerInfluence', 'BlockRow', 'BlocksTable', 'EkfacInfluence']
 
 # %% ../nbs/26_ekfac.ipynb #384f114d
+#| code-fold: true
+#| code-summary: "Imports of the library"
 from typing import NamedTuple
 import torch
 from torch.func import grad, vjp
@@ -20,43 +22,49 @@ from .influence import (Influence, NotFittedError, SingularHessianError,
 from .pieces import _count, _take, parameter_plan, piece_pass
 
 # %% ../nbs/26_ekfac.ipynb #e0c2f6c8
+#| code-fold: true
+#| code-summary: "Helpers"
 def _loss_curvature(f, outputs, y):
     "A function v [n, …] → Λᵢvᵢ for every sample, at these outputs, in float64"
     product = vjp(grad(lambda o: f.loss(o, y) * len(o)), outputs)[1]
     return lambda v: product(v)[0].double()
 
 def _probes(outputs):
-    "Two sets of outputs between 0 and 1, which any loss takes, and directions; the same ones each time"
+    "Two sets of outputs in (0, 1), which any loss takes, and directions; always the same"
     generator = torch.Generator().manual_seed(0)
     draws = torch.randn(3, *outputs.shape, dtype=torch.float64, generator=generator)
     return (2 * draws[:2]).sigmoid().to(outputs), draws[2].to(outputs)
 
 def _softmax_weights(f, outputs, y, dim, v):
-    "w [n, positions] with Λ = w (diag π − ππᵀ) along a dimension; None where Λ is not of that form"
+    "w [n, positions] with Λ = w (diag π − ππᵀ) along a dimension; None if Λ is not so"
     pi, found = outputs.double().softmax(dim), _loss_curvature(f, outputs, y)(v)
     unit = pi * (v - (pi * v).sum(dim, keepdim=True))
     w = (unit * found).sum(dim, keepdim=True) / unit.square().sum(dim, keepdim=True)
     rounding = torch.finfo(outputs.dtype).eps ** 0.6
-    if not found.any() or (found - w * unit).norm() > rounding * found.norm(): return None
+    error = (found - w * unit).norm()
+    if not found.any() or error > rounding * found.norm(): return None
     return w.movedim(dim, -1).reshape(len(outputs), -1)
 
 # %% ../nbs/26_ekfac.ipynb #5793396f
+#| code-fold: true
+#| code-summary: "Helpers"
 class LossHessian(NamedTuple):
     "What the loss's Hessian in output space is made of, sample by sample."
     form: str  # "softmax", "elementwise" or "dense"
-    values: torch.Tensor  # weights w [n, positions]; the diagonal [n, …]; or matrices [n, C, C]
+    values: torch.Tensor  # weights [n, positions]; the diagonal [n, …]; or [n, C, C]
     dim: int | None = None  # where the classes are, for "softmax"
 
 def _softmax_form(f, outputs, y, probes, v):
-    "Cross entropy along the second or the last dimension; None if neither fits at both probes"
+    "Cross entropy along the second or the last dimension; None if neither fits"
     for dim in dict.fromkeys((1, outputs.ndim - 1)):
         if outputs.ndim < 2 or outputs.shape[dim] < 2: continue
         one, other = (_softmax_weights(f, probe, y, dim, v) for probe in probes)
         if one is None or other is None: continue
-        if (one - other).norm() <= 1e-3 * one.norm(): return LossHessian("softmax", one, dim)
+        alike = (one - other).norm() <= 1e-3 * one.norm()
+        if alike: return LossHessian("softmax", one, dim)
 
 def _seen_through(f, outputs, y):
-    "The same for a loss that is linear in log-probabilities: their log-softmax is part of it"
+    "The same for a loss that is linear in log-probabilities, the log-softmax included"
     gradient = output_gradients(f, outputs, y).double()
     for dim in dict.fromkeys((1, outputs.ndim - 1)):
         if outputs.ndim < 2 or outputs.shape[dim] < 2 or not gradient.any(): continue
@@ -64,20 +72,22 @@ def _seen_through(f, outputs, y):
             w = -gradient.sum(dim, keepdim=True).movedim(dim, -1)
             return LossHessian("softmax", w.reshape(len(outputs), -1), dim)
     raise ValueError(
-        "the loss is linear in the model's outputs, so its Gauss-Newton matrix is zero: use "
-        "second_order_mode='empirical_fisher', or a loss with curvature, such as "
+        "the loss is linear in the model's outputs, so its Gauss-Newton matrix is zero: "
+        "use second_order_mode='empirical_fisher', or a loss with curvature, such as "
         "CrossEntropyLoss of logits or a smooth loss in place of the absolute value")
 
 # %% ../nbs/26_ekfac.ipynb #36716abf
-DENSE_OUTPUTS = 2048  # outputs a sample, up to which Λ is formed for a loss of no known form
+#| code-fold: true
+#| code-summary: "Helpers"
+DENSE_OUTPUTS = 2048  # a sample, up to which Λ is formed for a loss of no known form
 
 def _dense_form(product, outputs):
     "Λ, one column at a time, [n, C, C]"
     C = outputs[0].numel()
     if C > DENSE_OUTPUTS: raise ValueError(
-        f"the model has {C:,} outputs a sample, and the loss is neither a cross entropy along one "
-        f"dimension nor a sum of losses of single outputs: its Hessian of {C:,} × {C:,} is not "
-        "formed. Use second_order_mode='empirical_fisher'")
+        f"the model has {C:,} outputs a sample, and the loss is neither a cross entropy "
+        "along one dimension nor a sum of losses of single outputs: its Hessian of "
+        f"{C:,} × {C:,} is not formed. Use second_order_mode='empirical_fisher'")
     units = torch.eye(C, dtype=outputs.dtype, device=outputs.device)
     columns = [product(e.expand(len(outputs), C).reshape(outputs.shape)) for e in units]
     return torch.stack(columns, dim=-1).reshape(len(outputs), C, C)
@@ -85,8 +95,8 @@ def _dense_form(product, outputs):
 def _refuse_concave(values, rounding):
     "Curvature must not be negative beyond rounding"
     if values.min() < -rounding * values.abs().max(): raise ValueError(
-        "the loss is not convex in the model's outputs, so its Gauss-Newton matrix has no factors: "
-        "use second_order_mode='empirical_fisher'")
+        "the loss is not convex in the model's outputs, so its Gauss-Newton matrix has no "
+        "factors: use second_order_mode='empirical_fisher'")
 
 # %% ../nbs/26_ekfac.ipynb #e1848af4
 def loss_hessian(
@@ -94,10 +104,10 @@ def loss_hessian(
     outputs: torch.Tensor,  # of the model, [n, …]
     y: torch.Tensor,  # targets, [n, …]
 ) -> LossHessian:  # of each sample
-    """Find the form of the loss's Hessian in output space by asking for products with it.
+    """Find the form of the loss's Hessian in output space from products with it.
 
-    Raises `ValueError` where the loss is not convex in the outputs, is linear in them, or has
-    neither a known form nor few outputs.
+    Raises `ValueError` where the loss is not convex in the outputs, is linear in them, or
+    has neither a known form nor few outputs.
     """
     probes, v = _probes(outputs)
     rounding = 100 * torch.finfo(outputs.dtype).eps
@@ -108,13 +118,16 @@ def loss_hessian(
         if not (product(v) - d * v).norm() <= rounding * d.norm():
             return LossHessian("dense", _dense_form(product, outputs))
         linear = not d.any() and not _loss_curvature(f, probes[0], y)(ones).any()
-        found = _seen_through(f, outputs, y) if linear else LossHessian("elementwise", d)
+        found = LossHessian("elementwise", d)
+        if linear: found = _seen_through(f, outputs, y)
     _refuse_concave(found.values, rounding)
     return found
 
 # %% ../nbs/26_ekfac.ipynb #7e42d01e
+#| code-fold: true
+#| code-summary: "Helpers"
 def _softmax_parts(hessian, outputs):
-    "π and the sums q before and after each class but the last, all [n, positions, C or C − 1]; w"
+    "π [n, positions, C], the sums q before and after each class but the last, and w"
     pi = outputs.double().softmax(hessian.dim).movedim(hessian.dim, -1)
     pi = pi.reshape(len(outputs), -1, pi.shape[-1])
     q = pi.flip(-1).cumsum(-1).flip(-1)
@@ -127,15 +140,17 @@ def _as_outputs(hessian, column, outputs):
     return column.reshape(shape).movedim(-1, hessian.dim).to(outputs)
 
 def _dense_columns(hessian):
-    "Eigenvectors times roots of eigenvalues, [n, C, r]; zero is decided sample by sample"
+    "Eigenvectors times roots of eigenvalues, [n, C, r]; rounding is cut by sample"
     values, vectors = torch.linalg.eigh(hessian.values)
     rounding = 1e-13 * len(hessian.values[0]) * values.abs().amax(1, keepdim=True)
     values = torch.where(values > rounding, values, 0)
     return (vectors * values.sqrt()[:, None])[:, :, values.amax(0) > 0]
 
 # %% ../nbs/26_ekfac.ipynb #bc779cb2
+#| code-fold: true
+#| code-summary: "Helpers"
 def _columns(hessian, outputs):
-    "Yield ℓ₁, …, ℓᵣ with Σ ℓℓᵀ = Λᵢ, [n, …] each; a sentence has C − 1 for each of its positions"
+    "Yield ℓ₁, …, ℓᵣ with Σ ℓℓᵀ = Λᵢ, [n, …] each; C − 1 for each position of a sentence"
     if hessian.form == "dense": columns = _dense_columns(hessian).unbind(-1)
     elif hessian.form == "elementwise":
         d = hessian.values.flatten(1).clamp(min=0).sqrt()
@@ -145,7 +160,7 @@ def _columns(hessian, outputs):
     for column in columns: yield _as_outputs(hessian, column, outputs)
 
 def _softmax_columns(pi, before, after, w):
-    "Equation (5) at one position after the other"
+    "Equation (1a) at one position after the other"
     sizes = (w.clamp(min=0) * pi[..., :-1] * after / before).nan_to_num(0).sqrt()
     shares = (1 / after).nan_to_num(0, 0, 0)
     for t in range(pi.shape[1]):
@@ -169,6 +184,8 @@ def loss_hessian_columns(
     return torch.stack(columns) if columns else outputs.new_zeros(0, *outputs.shape)
 
 # %% ../nbs/26_ekfac.ipynb #f1321db4
+#| code-fold: true
+#| code-summary: "Helpers"
 def _draw(hessian, outputs, generator):
     "One random combination of the columns, with signs ±1, [n, …]"
     def signs(*shape):
@@ -180,14 +197,15 @@ def _draw(hessian, outputs, generator):
         drawn = hessian.values.clamp(min=0).sqrt() * signs(*hessian.values.shape)
     else:
         pi, before, after, w = _softmax_parts(hessian, outputs)
-        steps = signs(*after.shape) * (w.clamp(min=0) * pi[..., :-1] / before).nan_to_num(0).sqrt()
+        sizes = (w.clamp(min=0) * pi[..., :-1] / before).nan_to_num(0).sqrt()
+        steps = signs(*after.shape) * sizes
         below = (steps / after.sqrt()).nan_to_num(0, 0, 0).cumsum(-1)
         drawn = torch.cat([steps * after.sqrt(), torch.zeros_like(pi[..., :1])], dim=-1)
         drawn[..., 1:] -= pi[..., 1:] * below
     return _as_outputs(hessian, drawn, outputs)
 
 def _cotangents(f, outputs, y, second_order_mode, fisher, generator):
-    "Yield what to pull back, [n, …], so that the sum of outer products is the chosen matrix"
+    "Yield what to pull back, [n, …]: the sum of outer products is the chosen matrix"
     if second_order_mode == "empirical_fisher":
         yield output_gradients(f, outputs, y)
         return
@@ -196,8 +214,10 @@ def _cotangents(f, outputs, y, second_order_mode, fisher, generator):
     else: yield _draw(hessian, outputs, generator)
 
 # %% ../nbs/26_ekfac.ipynb #17454800
+#| code-fold: true
+#| code-summary: "Helpers"
 def _sample_elements(plan, x, y, second_order_mode):
-    "Numbers that a pass keeps for one sample: inputs and δ of all pieces, other gradients, Λ"
+    "Numbers that a pass keeps for one sample: inputs, δ, other gradients, Λ"
     x, y = _take(x, slice(0, 1)), _take(y, slice(0, 1))
     passed = piece_pass(plan, x)
     C, zero = passed.outputs.numel(), torch.zeros_like(passed.outputs)
@@ -205,11 +225,14 @@ def _sample_elements(plan, x, y, second_order_mode):
     elements = 4 * C + 2 * sum(part.numel() for part in kept)
     if plan.rest is not None: elements += 2 * len(plan.rest.theta)
     if second_order_mode == "empirical_fisher": return elements
-    return elements + (C**2 if loss_hessian(plan.f, passed.outputs, y).form == "dense" else 0)
+    dense = loss_hessian(plan.f, passed.outputs, y).form == "dense"
+    return elements + C**2 if dense else elements
 
 # %% ../nbs/26_ekfac.ipynb #6fc458d0
+#| code-fold: true
+#| code-summary: "Helpers"
 def _pulled_columns(curvature, plan, second_order_mode, fisher, random_state):
-    """For all the data, a bounded number at a time: yield (their `PiecePass`, None), then
+    """For all the data, some at a time: yield (their `PiecePass`, None), then
     (the pass, ℓ) for each of their columns, of which there may be none"""
     f, generator = curvature.f, torch.Generator().manual_seed(random_state)
     elements = None
@@ -223,67 +246,73 @@ def _pulled_columns(curvature, plan, second_order_mode, fisher, random_state):
                 yield passed, column
 
 # %% ../nbs/26_ekfac.ipynb #491b1cf9
+#| code-fold: true
+#| code-summary: "Helpers"
 def _plan_for(curvature):
     "Made from the first samples of the data"
-    return parameter_plan(curvature.f, next(iter(_pairs(curvature.data, curvature.f.theta.device)))[0])
+    x, _ = next(iter(_pairs(curvature.data, curvature.f.theta.device)))
+    return parameter_plan(curvature.f, x)
 
-def _add(total, name, value): total[name] = total[name] + value if name in total else value
+def _add(total, name, value):
+    "A sum for each name"
+    total[name] = total[name] + value if name in total else value
 
 def _first_pass(curvature, plan, *options):
-    "({piece: (A, S)}, {piece without a Kronecker form: its mean outer product or square})"
+    "({piece: (A, S)}, {piece without a Kronecker form: its block or diagonal})"
     A, S, blocks, N = {}, {}, {}, curvature.num_samples
-    form, one_hot = ({p.name: v for p, v in zip(plan.pieces, values)} for values in
-                     ([p.form for p in plan.pieces], [p.one_hot for p in plan.pieces]))
+    form = {piece.name: piece.form for piece in plan.pieces}
+    one_hot = {piece.name: piece.one_hot for piece in plan.pieces}
     for passed, column in _pulled_columns(curvature, plan, *options):
         if column is None:
             for name, a in passed.inputs.items():
                 rows = a.flatten(-3, -2)
-                _add(A, name, (rows.square().sum(-2) if one_hot[name] else rows.mT @ rows) / N)
+                if one_hot[name]: _add(A, name, rows.square().sum(-2) / N)
+                else: _add(A, name, rows.mT @ rows / N)
             continue
         for name, delta in passed.pull_deltas(column).items():
             rows = delta.flatten(-3, -2)
             _add(S, name, rows.mT @ rows / (N * delta.shape[-2]))
         for name, G in passed.pull_rows(column).items():
-            _add(blocks, name, (G.T @ G if form[name] == "exact" else G.square().sum(0)) / N)
+            total = G.T @ G if form[name] == "exact" else G.square().sum(0)
+            _add(blocks, name, total / N)
     return {name: (A[name], S[name]) for name in A}, blocks
 
 # %% ../nbs/26_ekfac.ipynb #bbf7b232
 def kronecker_factors(
     curvature: Curvature,  # the loss and its data; the matrix itself is not used
     second_order_mode: str = "gauss_newton",  # or "empirical_fisher"
-    fisher: str = "exact",  # all columns of each Λᵢ, or "sampled": one random combination
+    fisher: str = "exact",  # all columns of each Λᵢ, or "sampled": one combination
     random_state: int = 0,  # seed of the samples
 ) -> dict:  # layer name → (A [in, in], S [out, out]), symmetric
-    """Sums over positions of E[aaᵀ], means over positions of E[δδᵀ] (Martens & Grosse 2015).
+    """Sums over positions of E[aaᵀ], means of E[δδᵀ] (Martens & Grosse 2015).
 
-    With groups the matrices are stacked; a table's A, which is diagonal, is its diagonal [in].
+    With groups the matrices are stacked; a table's A is diagonal, and given as [in].
     """
     options = second_order_mode, fisher, random_state
     return _first_pass(curvature, _plan_for(curvature), *options)[0]
 
 # %% ../nbs/26_ekfac.ipynb #5942f30a
 class KroneckerInverse:
-    """(Λ + λ)⁻¹ in the basis of Kronecker products of eigenvectors: the inverse of one layer.
+    """(Λ + λ)⁻¹ in the basis of Kronecker products of eigenvectors, for one layer.
 
-    Raises `SingularHessianError` where the smallest eigenvalue plus λ is zero to rounding.
+    Raises `SingularHessianError` where the smallest eigenvalue plus λ is rounding.
     """
     def __init__(
         self,
         name: str,  # of the layer, for messages
-        bases: tuple,  # (U_S [out, out], U_A [in, in]): orthonormal columns; None: the identity
+        bases: tuple,  # (U_S [out, out], U_A [in, in]), orthonormal; None: identity
         values: torch.Tensor,  # Λ, the block's eigenvalues in that basis, [out, in]
         regularization: float,  # λ of this layer
         bias: bool,  # whether the last column belongs to a bias
-        places=None,  # where the matrix is in the block's parameters, like values; a weight
-        # row by row and then its bias by default
+        places=None,  # where its entries are; by default a weight by rows, then a bias
     ):
         self.bases, self.values, self.bias, self.terms = bases, values, bias, None
         self.D = _damped(name, values, regularization)
         if places is None:
             n_out, n_in = values.shape
-            weight = torch.arange(n_out * (n_in - bias), device=values.device).view(n_out, -1)
-            offsets = torch.arange(n_out, device=values.device)[:, None] + weight.numel()
-            places = torch.cat([weight, offsets], dim=1) if bias else weight
+            numbers = torch.arange(values.numel(), device=values.device)
+            weight, rest = numbers.split([n_out * (n_in - bias), n_out * bias])
+            places = torch.cat([weight.view(n_out, -1), rest.view(n_out, -1)], dim=1)
         self.places = places.flatten()
 
     def __call__(
@@ -299,21 +328,38 @@ class KroneckerInverse:
 
     def to(self, device):  # move bases and eigenvalues
         self.bases = tuple(U if U is None else U.to(device) for U in self.bases)
-        self.values, self.D, self.terms = self.values.to(device), self.D.to(device), None
-        self.places = self.places.to(device)
+        self.values, self.D = self.values.to(device), self.D.to(device)
+        self.terms, self.places = None, self.places.to(device)
 
 # %% ../nbs/26_ekfac.ipynb #54a8da8e
+#| code-fold: true
+#| code-summary: "Helpers"
 def _damped(name, values, regularization):
     "1 / (Λ + λ). Raises where that is infinite to rounding"
     damped = values + regularization
     if not damped.min() > 10 * torch.finfo(values.dtype).eps * damped.max():
         raise SingularHessianError(
-            f"layer {name!r} has a singular Kronecker approximation: its smallest eigenvalue is "
-            f"{values.min():.3e} (largest {values.max():.3e}). Give a hessian_regularization "
-            f"above {1e-6 * values.max().item():.1e}")
+            f"layer {name!r} has a singular Kronecker approximation: its smallest "
+            f"eigenvalue is {values.min():.3e} (largest {values.max():.3e}). Give a "
+            f"hessian_regularization above {1e-6 * values.max().item():.1e}")
     return 1 / damped
 
+# %% ../nbs/26_ekfac.ipynb #046258df
+def plain_ekfac_inverse(
+    M: torch.Tensor,  # right-hand side in the shape of the layer's matrix, [out, in]
+    a: torch.Tensor,  # inputs of the layer, [n, in]
+    deltas: torch.Tensor,  # the columns ℓ₁, …, ℓᵣ pulled back to its output, [r, n, out]
+    damping: float,  # λ
+) -> torch.Tensor:  # about (H + λI)⁻¹M, [out, in]
+    "EKFAC for one layer as it stands in equations (3), (6) and (8) (George et al. 2018)."
+    A, S = a.T @ a / len(a), deltas.flatten(0, 1).T @ deltas.flatten(0, 1) / len(a)
+    U_A, U_S = torch.linalg.eigh(A).eigenvectors, torch.linalg.eigh(S).eigenvectors
+    Lambda = (deltas @ U_S).square().sum(0).T @ (a @ U_A).square() / len(a)
+    return U_S @ ((U_S.T @ M @ U_A) / (Lambda + damping)) @ U_A.T
+
 # %% ../nbs/26_ekfac.ipynb #e6126647
+#| code-fold: true
+#| code-summary: "Helpers"
 def _gradients(a, delta):
     "Yield (rows, gradients of these samples [·, out, in]), a bounded number at a time"
     for rows in chunks(a.shape[-3], a.shape[-1] * delta[..., 0, 0, :].numel()):
@@ -321,12 +367,12 @@ def _gradients(a, delta):
         yield rows, G.movedim(-3, 0)  # with groups [·, groups, out, in]
 
 def _sum_of_squares(a, delta):
-    "Σ over samples of the squares of their gradients; with one position a product of squares"
+    "Σ over samples of squared gradients; with one position a product of squares"
     if a.shape[-2] == 1: return delta[..., 0, :].square().mT @ a[..., 0, :].square()
     return sum(G.square().sum(0) for _, G in _gradients(a, delta))
 
 def _rotate(rows, U):
-    "Rows [(groups,) n, positions, k] in the basis U [(groups,) k, k]; None: as they are"
+    "Rows [(groups,) n, positions, k] in the basis U [(groups,) k, k]; None: as is"
     if U is None: return rows
     return rows @ (U if U.ndim == 2 else U[:, None])
 
@@ -337,12 +383,14 @@ def rotated_diagonals(
     second_order_mode: str = "gauss_newton",  # or "empirical_fisher"
     fisher: str = "exact",  # or "sampled", as in `kronecker_factors`
     random_state: int = 0,  # seed of the samples
-) -> dict:  # layer name → the diagonal of the true block in the rotated basis, [out, in]
-    "Mean squares of rotated gradients (George et al. 2018): the best Λ for a basis (eq. 8)."
+) -> dict:  # layer name → the diagonal of the rotated true block, [out, in]
+    "Mean squares of rotated gradients (George et al. 2018): the best Λ (equation 8)."
     options = second_order_mode, fisher, random_state
     return _second_pass(curvature, _plan_for(curvature), bases, *options)
 
 # %% ../nbs/26_ekfac.ipynb #4ceaca33
+#| code-fold: true
+#| code-summary: "Helpers"
 def _second_pass(curvature, plan, bases, *options):
     "{piece: Λ} by equation (8)"
     total = {}
@@ -358,20 +406,26 @@ def _second_pass(curvature, plan, bases, *options):
     return total
 
 # %% ../nbs/26_ekfac.ipynb #2638d7a3
+#| code-fold: true
+#| code-summary: "Helpers"
 def _check_options(second_order_mode, fisher, block_structure="layer"):
     "What EKFAC can be asked for"
     if second_order_mode not in ("gauss_newton", "empirical_fisher"): raise ValueError(
-        "second_order_mode must be 'gauss_newton' or 'empirical_fisher', since EKFAC is made of outer products "
-        f"and the Hessian is not one; got {second_order_mode!r}")
-    if fisher not in ("exact", "sampled"): raise ValueError(f"fisher must be 'exact' or 'sampled', got {fisher!r}")
+        "second_order_mode must be 'gauss_newton' or 'empirical_fisher', since EKFAC is made "
+        f"of outer products and the Hessian is not one; got {second_order_mode!r}")
+    if fisher not in ("exact", "sampled"):
+        raise ValueError(f"fisher must be 'exact' or 'sampled', got {fisher!r}")
     if block_structure != "layer":
-        raise ValueError(f"block_structure must be 'layer', since EKFAC works layer by layer; got {block_structure!r}")
+        raise ValueError("block_structure must be 'layer', since EKFAC works layer by layer; "
+                         f"got {block_structure!r}")
 
 # %% ../nbs/26_ekfac.ipynb #5715c0c3
+#| code-fold: true
+#| code-summary: "Helpers"
 def _spectrum(matrix, name):
-    "Eigenvalues and eigenvectors; in double precision where single precision finds none"
+    "Eigenvalues and eigenvectors; in double precision if single precision finds none"
     if not matrix.isfinite().all(): raise ValueError(
-        f"the factors of layer {name!r} are NaN or infinite: look for parameters that are")
+        f"the factors of layer {name!r} are NaN or infinite: look at its parameters")
     if matrix.ndim == 1: return matrix, None  # a table's: diagonal as it is
     try: return torch.linalg.eigh(matrix)
     except torch.linalg.LinAlgError:
@@ -381,7 +435,7 @@ def _spectrum(matrix, name):
 
 # %% ../nbs/26_ekfac.ipynb #8578e520
 class BlockInverse:
-    "(C + λI)⁻¹ for parameters without a Kronecker form, from their block or its diagonal."
+    "(C + λI)⁻¹ for parameters without a Kronecker form, from a block or a diagonal."
     def __init__(
         self,
         name: str,  # of the parameters, for messages
@@ -435,10 +489,11 @@ def ekfac_inverses(
     update_diagonal: bool = True,  # True: EKFAC, False: KFAC
     random_state: int = 0,  # seed of the samples
     plan=None,  # what `parameter_plan` found; found now by default
-) -> dict:  # block name → `KroneckerInverse`, or `LayerInverse` where it has other pieces
-    "Fit the factors of all layers in one pass over the data, their diagonals in a second."
+) -> dict:  # block name → `KroneckerInverse`, or `LayerInverse` of several
+    "Fit all factors in one pass over the data, and the diagonals in a second one."
     _check_options(second_order_mode, fisher)
-    options, plan = (second_order_mode, fisher, random_state), plan or _plan_for(curvature)
+    plan = plan or _plan_for(curvature)
+    options = second_order_mode, fisher, random_state
     factors, blocks = _first_pass(curvature, plan, *options)
     spectra = {name: [_spectrum(factor, name) for factor in (S, A)]
                for name, (A, S) in factors.items()}
@@ -450,10 +505,13 @@ def ekfac_inverses(
     for layer, places in parameter_blocks(curvature.f, "layer").items():
         pieces = [piece for piece in plan.pieces if piece.block == layer]
         made = {piece.name: (piece, _local(piece.places, places)) for piece in pieces}
-        inverses[layer] = _layer_inverse(made, bases, values, blocks, regularizations[layer])
+        fitted = bases, values, blocks, regularizations[layer]
+        inverses[layer] = _layer_inverse(made, *fitted)
     return inverses
 
 # %% ../nbs/26_ekfac.ipynb #ac2e816e
+#| code-fold: true
+#| code-summary: "Helpers"
 def _products(s, alpha):
     "KFAC's eigenvalues, [(groups,) out, in]"
     return s.clamp(min=0)[..., :, None] * alpha.clamp(min=0)[..., None, :]
@@ -471,22 +529,23 @@ def _layer_inverse(made, bases, values, blocks, damping):
             parts[name] = places, BlockInverse(name, blocks[name], damping)
             continue
         bias = piece.parameters[-1].rpartition(".")[2] == "bias"
+        fitted = bases[name], values[name], damping, bias
         if len(made) == 1:
-            return KroneckerInverse(name, bases[name], values[name], damping, bias, places)
+            return KroneckerInverse(name, *fitted, places)
         own = torch.arange(places.numel(), device=places.device)
-        inverse = KroneckerInverse(name, bases[name], values[name], damping, bias, own)
-        parts[name] = places.flatten(), inverse
+        parts[name] = places.flatten(), KroneckerInverse(name, *fitted, own)
     return LayerInverse(parts)
 
 # %% ../nbs/26_ekfac.ipynb #5628fbbf
 class EkfacInverse:
-    "All layers together as one approximate inverse: for right-hand sides, or as a preconditioner for conjugate gradient."
+    "All layers together as one approximate inverse, or as a preconditioner."
     def __init__(
         self,
         curvature: Curvature,  # whose loss, data, λ and parameters are used; [p, p]
         **options,  # passed to `ekfac_inverses`
     ):
-        self.indices, self.blocks = curvature.indices, parameter_blocks(curvature.f, "layer")
+        self.indices = curvature.indices
+        self.blocks = parameter_blocks(curvature.f, "layer")
         damping = dict.fromkeys(self.blocks, curvature.hessian_regularization)
         self.inverses = ekfac_inverses(curvature, damping, **options)
         self.num_parameters = len(curvature.f.theta)
@@ -495,7 +554,9 @@ class EkfacInverse:
         self,
         B: torch.Tensor,  # right-hand sides, [p, k]
     ) -> torch.Tensor:  # about H⁻¹B, [p, k]
-        if self.indices is not None: B = B.new_zeros(self.num_parameters, B.shape[1]).index_copy(0, self.indices, B)
+        if self.indices is not None:
+            whole = B.new_zeros(self.num_parameters, B.shape[1])
+            B = whole.index_copy(0, self.indices, B)
         X = torch.empty_like(B)
         for block, i in self.blocks.items(): X[i] = self.inverses[block](B[i])
         return X if self.indices is None else X[self.indices]
@@ -510,7 +571,7 @@ def hadamard_terms(
     D: torch.Tensor,  # positive weights, [out, in]
     tol: float,  # singular values below tol times the largest are dropped
 ):  # (V [r, out], U [r, in]) with D ≈ Σ vuᵀ; or None, where that saves no work
-    "A sum of few outer products, from the singular values of D with its rows and columns scaled alike (equation 11)."
+    "A sum of few outer products, from the singular values of D, scaled (equation 11)."
     D = D.double()
     rows, columns = D.amin(1, keepdim=True).sqrt(), D.amin(0, keepdim=True).sqrt()
     V, values, U = torch.linalg.svd(D / rows / columns, full_matrices=False)
@@ -524,7 +585,7 @@ def kronecker_scores(
     test: tuple,  # rotated pairs (a [T, positions, in], δ [T, positions, out])
     train: tuple,  # the same for N training points
 ) -> torch.Tensor:  # the layer's share of the influences, [T, N]
-    "A few Hadamard products of Gram matrices (eq. 10) for one position; else gradients."
+    "A few Hadamard products of Gram matrices (equation 10), or gradients."
     (a, delta), (a_train, delta_train), D = test, train, inverse.D
     if a.shape[-2] == a_train.shape[-2] == 1 and D.ndim == 2:
         if inverse.terms is None:
@@ -548,20 +609,25 @@ def _hadamard_scores(terms, test, train):
     return total
 
 # %% ../nbs/26_ekfac.ipynb #b07ce4ac
+#| code-fold: true
+#| code-summary: "Helpers"
 def _own_scores(D, a, delta):
     "A layer's share of the self-influences: Σ D G² for each sample, [N]"
     if a.shape[-2] > 1 or D.ndim > 2:
-        return torch.cat([(D * G.square()).flatten(1).sum(1) for _, G in _gradients(a, delta)])
+        parts = [(D * G.square()).flatten(1).sum(1) for _, G in _gradients(a, delta)]
+        return torch.cat(parts)
     return ((delta[:, 0].square() @ D) * a[:, 0].square()).sum(1)
 
 # %% ../nbs/26_ekfac.ipynb #8300f77e
+#| code-fold: true
+#| code-summary: "Helpers"
 def _parts(influence):
     "piece → (its block, its inverse)"
     found = {}
     for piece in influence.plan.pieces:
         inverse = influence.inverses[piece.block]
-        joined = isinstance(inverse, LayerInverse)
-        found[piece.name] = piece.block, inverse.parts[piece.name][1] if joined else inverse
+        if isinstance(inverse, LayerInverse): inverse = inverse.parts[piece.name][1]
+        found[piece.name] = piece.block, inverse
     return found
 
 def _rotated_pairs(influence, x, y, start=0):
@@ -580,8 +646,10 @@ def _rotated_pairs(influence, x, y, start=0):
     return pairs
 
 # %% ../nbs/26_ekfac.ipynb #2298473e
+#| code-fold: true
+#| code-summary: "Helpers"
 def _shares(influence, x_test, y_test, x, y):
-    "Yield (block, test rows, training rows, the block's scores), a bounded number at a time"
+    "Yield (block, test rows, training rows, their scores), a bounded number at a time"
     elements = _sample_elements(influence.plan, x, y, "empirical_fisher")
     for t in chunks(_count(x_test), elements):
         test = _rotated_pairs(influence, _take(x_test, t), _take(y_test, t), t.start)
@@ -596,15 +664,16 @@ def _shares(influence, x_test, y_test, x, y):
 def _own_shares(influence, pairs):
     "Yield each piece's share of the self-influences, [N]"
     for name, (_, inverse) in _parts(influence).items():
-        if isinstance(inverse, KroneckerInverse): yield _own_scores(inverse.D, *pairs[name])
+        if isinstance(inverse, KroneckerInverse):
+            yield _own_scores(inverse.D, *pairs[name])
         else: yield pairs[name].square() @ inverse.D
 
 # %% ../nbs/26_ekfac.ipynb #50acf49b
 class KroneckerInfluence(Influence):
     """The questions of `Influence`, answered from pairs (a, δ), for inverses of pieces.
 
-    No flat gradient of all layers is formed, save in mode "perturbation". A subclass sets
-    `plan`, what `parameter_plan` found.
+    No flat gradient of all layers is formed, save in mode "perturbation". A subclass
+    sets `plan`, what `parameter_plan` found.
     """
     plan = None
 
@@ -618,26 +687,43 @@ class KroneckerInfluence(Influence):
         return found
 
     def _self_scores(self, x, y):
-        for n in chunks(_count(x), _sample_elements(self.plan, x, y, "empirical_fisher")):
+        elements = _sample_elements(self.plan, x, y, "empirical_fisher")
+        for n in chunks(_count(x), elements):
             pairs = _rotated_pairs(self, _take(x, n), _take(y, n), n.start)
             yield sum(_own_shares(self, pairs))
 
+    def to(self, device):  # where to compute from now on
+        "Move the copied parameters and the inverses → self. The user's model stays."
+        super().to(device)
+        if self.plan.rest is not None: self.plan.rest.to(device)
+        return self
+
+    def blocks_table(self):  # `BlocksTable`
+        "Which parameters are inverted together, in which form, and why."
+        return _blocks_table(self)
+
 # %% ../nbs/26_ekfac.ipynb #4602da39
+#| code-fold: true
+#| code-summary: "Helpers"
 def _chosen_names(model, layers, parameters):
-    "The trainable parameters of these layers, and these parameters. Raises for unknown names"
+    "The trainable parameters of these layers, and these. Raises for unknown names"
     names = [name for name, p in model.named_parameters() if p.requires_grad]
     if layers is None and parameters is None: return names
     for given, word in ((layers, "layers"), (parameters, "parameters")):
-        if isinstance(given, str): raise ValueError(f"{word} must be a list of names, got a text")
+        if isinstance(given, str):
+            raise ValueError(f"{word} must be a list of names, got a text")
     inside = {layer: [name for name in names if name.startswith(layer + ".")]
               for layer in layers or ()}
     empty = [layer for layer, found in inside.items() if not found]
     if empty: raise ValueError(
         f"layers has {empty}, which hold no trainable parameters of the model: {names}")
     unknown = [name for name in parameters or () if name not in names]
-    if unknown: raise ValueError(f"parameters has {unknown}, but the trainable ones are {names}")
-    chosen = {name for found in inside.values() for name in found} | set(parameters or ())
-    if not chosen: raise ValueError("layers and parameters name nothing: leave both out for all")
+    if unknown: raise ValueError(
+        f"parameters has {unknown}, but the trainable ones are {names}")
+    chosen = {name for found in inside.values() for name in found}
+    chosen.update(parameters or ())
+    if not chosen: raise ValueError(
+        "layers and parameters name nothing: leave both out to treat all")
     return [name for name in names if name in chosen]
 
 # %% ../nbs/26_ekfac.ipynb #3676161f
@@ -654,27 +740,28 @@ class BlocksTable(tuple):
     def __repr__(self):
         lines = [tuple(word.upper() for word in BlockRow._fields), *self]
         widths = [max(map(len, column)) for column in zip(*lines)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-                         for line in lines)
+        padded = [[cell.ljust(width) for cell, width in zip(line, widths)] for line in lines]
+        return "\n".join("  ".join(line).rstrip() for line in padded)
 
 def _blocks_table(influence):
     if influence.f is None: raise NotFittedError("call .fit(train_loader) first")
     rows = []
     for piece in influence.plan.pieces:
         shape = tuple(piece.places.shape)
-        size = str(shape[0]) if piece.form != "Kronecker" else " × ".join(map(str, shape))
+        size = " × ".join(map(str, shape))
         why = f"used by {piece.why}" if piece.why.isidentifier() else piece.why
-        rows.append(BlockRow(piece.block, ", ".join(piece.parameters), piece.form, size, why))
+        names = ", ".join(piece.parameters)
+        rows.append(BlockRow(piece.block, names, piece.form, size, why))
     return BlocksTable(rows)
 
 # %% ../nbs/26_ekfac.ipynb #e8b68ef0
 class EkfacInfluence(KroneckerInfluence):
-    """Influence functions with a Kronecker-factored inverse for each layer (Grosse et al. 2023).
+    """Influence functions with a Kronecker-factored inverse a layer (Grosse et al. 2023).
 
-    Weights that the model uses linearly get a Kronecker form, all other parameters an exact
-    block or its diagonal: `blocks_table()` says which. Raises `ValueError` for
-    second_order_mode "hessian", for a block_structure other than "layer", and for losses that
-    have no Gauss-Newton matrix; `TypeError` where the outputs are not one tensor.
+    Weights that the model uses linearly get a Kronecker form, other parameters an exact
+    block or its diagonal: `blocks_table()` says which. Raises `ValueError` for mode
+    "hessian", for a block_structure other than "layer", and for losses that have no
+    Gauss-Newton matrix; `TypeError` where the outputs are not one tensor.
     """
     def __init__(
         self,
@@ -683,11 +770,11 @@ class EkfacInfluence(KroneckerInfluence):
         hessian_regularization=0.0,  # λ, or a mapping of layer name → λ
         *,
         update_diagonal: bool = True,  # True: EKFAC, False: KFAC
-        fisher: str = "exact",  # or "sampled": one random combination of the columns a point
+        fisher: str = "exact",  # or "sampled": one random combination of columns a point
         random_state: int = 0,  # seed of the sampling
         second_order_mode: str = "gauss_newton",  # or "empirical_fisher"
         block_structure: str = "layer",  # always by layer
-        regularization=None,  # another name for `hessian_regularization`, as pyDVL calls it
+        regularization=None,  # another name for `hessian_regularization`
         layers=None,  # names of modules whose parameters are treated; all by default
         parameters=None,  # names of parameters that are treated; all by default
     ):
@@ -700,26 +787,17 @@ class EkfacInfluence(KroneckerInfluence):
         self.layers, self.parameters = layers, parameters
         _chosen_names(model, layers, parameters)
 
-    def inverses_of(self, whole, blocks, damping):  # two passes over the data for all layers
+    def inverses_of(self, whole, blocks, damping):  # two passes for all layers
         self.plan = _plan_for(whole)
         return ekfac_inverses(whole, damping, **self.options, plan=self.plan)
 
-    def fit(self, train_loader):  # loader of (x, y) batches, what the model was trained on
-        "Copy the parameters as they are now, and prepare the inverse of each block → self."
-        if self.layers is None and self.parameters is None: return super().fit(train_loader)
+    def fit(self, train_loader):  # loader of (x, y) batches: the training data
+        "Copy the parameters as they are now, prepare the inverse of each block → self."
+        if self.layers is None and self.parameters is None:
+            return super().fit(train_loader)
         model, chosen = self.model, _chosen_names(self.model, self.layers, self.parameters)
-        self.model = LossOfParameters(model, self.loss).model
+        self.model = LossOfParameters(model, self.loss).model  # a copy, to choose in
         try:
             for name in chosen: self.model.get_parameter(name).requires_grad_(True)
             return super().fit(train_loader)
         finally: self.model = model
-
-    def to(self, device):  # where to compute from now on
-        "Move the copied parameters and the inverses → self. The user's model stays."
-        super().to(device)
-        if self.plan.rest is not None: self.plan.rest.to(device)
-        return self
-
-    def blocks_table(self):  # `BlocksTable`
-        "Which parameters are inverted together, in which form, and why."
-        return _blocks_table(self)

@@ -6,7 +6,9 @@
 __all__ = ['EXACT_PARAMETERS', 'Use', 'Watch', 'watched', 'patches', 'use_inputs', 'use_deltas', 'Piece', 'kronecker_pieces',
            'other_pieces', 'restricted', 'Plan', 'PiecePass', 'piece_pass', 'parameter_plan']
 
-# %% ../nbs/72_pieces.ipynb #6020bf4a
+# %% ../nbs/72_pieces.ipynb #5d6dbf5a
+#| code-fold: true
+#| code-summary: "Imports of the library"
 import types
 import warnings
 from typing import NamedTuple
@@ -18,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 from .training import LossOfParameters
 
-# %% ../nbs/72_pieces.ipynb #9d4ec53c
+# %% ../nbs/72_pieces.ipynb #023cc9c4
 class Use(NamedTuple):
     "One call of a linear function with a trained weight or bias."
     kind: str  # "linear", "convolution", "transposed convolution" or "table"
@@ -29,7 +31,9 @@ class Use(NamedTuple):
     kernel: tuple  # the shape of the weight
     options: dict  # of a convolution or table, by keyword
 
-# %% ../nbs/72_pieces.ipynb #b52c36ca
+# %% ../nbs/72_pieces.ipynb #37ff4957
+#| code-fold: true
+#| code-summary: "Helpers"
 _ORDER = {"linear": ("input", "weight", "bias"),
           "convolution": ("input", "weight", "bias", "stride", "padding", "dilation",
                           "groups"),
@@ -59,7 +63,7 @@ def _called(function):
     name = getattr(function, "__name__", str(function))
     return function.__self__.__name__ if name == "__get__" else name
 
-# %% ../nbs/72_pieces.ipynb #117a274d
+# %% ../nbs/72_pieces.ipynb #8d135d53
 class Watch(TorchFunctionMode):
     "Sees every call that takes a trained parameter; a linear one gets a zero added."
     def __init__(
@@ -104,7 +108,7 @@ class Watch(TorchFunctionMode):
         self.uses.append(use)
         return use
 
-# %% ../nbs/72_pieces.ipynb #1271f868
+# %% ../nbs/72_pieces.ipynb #0c4ca3aa
 def watched(
     f: LossOfParameters,  # the loss as a function of the parameters
     x,  # inputs, the samples first
@@ -120,7 +124,7 @@ def watched(
         "tensor here: wrap it in a module that returns the part that the loss uses")
     return outputs, watch
 
-# %% ../nbs/72_pieces.ipynb #8e65e29d
+# %% ../nbs/72_pieces.ipynb #4acc13bc
 def _tuple(value, dims):
     return (value,) * dims if isinstance(value, int) else tuple(value)
 
@@ -153,7 +157,7 @@ def _grouped(rows, groups):
     if groups == 1: return rows
     return rows.unflatten(-1, (groups, -1)).permute(2, 0, 1, 3)
 
-# %% ../nbs/72_pieces.ipynb #f4e388a8
+# %% ../nbs/72_pieces.ipynb #410fe1b2
 def _samples_first(t, where, n):
     "[…] → [n, k, …], where the batch holds k parts of each sample"
     dim, fastest = where
@@ -203,7 +207,7 @@ def use_deltas(
         delta = patches(delta, use.kernel[2:], **options)
     return _grouped(_positions(delta, where, n), use.options.get("groups", 1))
 
-# %% ../nbs/72_pieces.ipynb #44d7f625
+# %% ../nbs/72_pieces.ipynb #85af6292
 EXACT_PARAMETERS = 3000  # without a Kronecker form, up to which a block is kept whole
 
 class Piece(NamedTuple):
@@ -243,7 +247,9 @@ def _calls(f, x):
             for a, b in zip(two.uses, three.uses)]
     return two.uses, dims if alike else [None] * len(two.uses), dict(two.other)
 
-# %% ../nbs/72_pieces.ipynb #afd280cd
+# %% ../nbs/72_pieces.ipynb #9cd3c566
+#| code-fold: true
+#| code-summary: "Helpers"
 def _objection(uses, dims, other, names):
     "Why calls have no common pair; None if they have one"
     first = uses[0]
@@ -269,7 +275,7 @@ def _matrix_places(f, use, bias):
     places = torch.cat(parts, dim=-1)
     return places[0] if groups == 1 else places
 
-# %% ../nbs/72_pieces.ipynb #90163b2b
+# %% ../nbs/72_pieces.ipynb #df8c8078
 def kronecker_pieces(
     f: LossOfParameters,  # the loss as a function of the parameters
     x,  # inputs, the samples first
@@ -303,7 +309,7 @@ def _places(f):
     numbers = torch.arange(len(f.theta), device=f.theta.device)
     return dict(zip(f.names, numbers.split(f.sizes)))
 
-# %% ../nbs/72_pieces.ipynb #dcfa86f9
+# %% ../nbs/72_pieces.ipynb #2214d36a
 def other_pieces(
     f: LossOfParameters,  # the loss as a function of the parameters
     taken,  # names of the parameters that have a Kronecker form
@@ -327,7 +333,7 @@ def other_pieces(
             pieces.append(Piece(title, layer, form, part, places, why=why))
     return pieces
 
-# %% ../nbs/72_pieces.ipynb #9e35781e
+# %% ../nbs/72_pieces.ipynb #841384c6
 def restricted(
     f: LossOfParameters,  # the loss as a function of the parameters
     names,  # of the parameters to keep
@@ -340,7 +346,9 @@ def restricted(
     finally:
         for p in chosen: p.requires_grad_(False)
 
-# %% ../nbs/72_pieces.ipynb #d567005a
+# %% ../nbs/72_pieces.ipynb #ab07a440
+#| code-fold: true
+#| code-summary: "Helpers"
 def _rows_at_once(f, x):
     "A function that pulls a cotangent back to parameters of each sample's own, by vmap"
     def one(theta, sample): return f.outputs(theta, _take(sample, None))[0]
@@ -365,7 +373,7 @@ def _rows_one_by_one(f, x):
         return torch.stack(rows)
     return pull
 
-# %% ../nbs/72_pieces.ipynb #f9cce9dc
+# %% ../nbs/72_pieces.ipynb #23ab9691
 class Plan(NamedTuple):
     "Which parameters are inverted how, and what is needed to pull vectors back."
     f: LossOfParameters  # the loss as a function of the parameters
@@ -380,7 +388,7 @@ class PiecePass(NamedTuple):
     pull_deltas: object  # cotangent of the outputs [n, …] → {piece: δ}
     pull_rows: object  # cotangent → {piece without a Kronecker form: gradients [n, q]}
 
-# %% ../nbs/72_pieces.ipynb #3950b467
+# %% ../nbs/72_pieces.ipynb #11f417cd
 def piece_pass(
     plan: Plan,  # what `parameter_plan` returned
     x,  # inputs, the samples first
@@ -402,7 +410,9 @@ def piece_pass(
         return {name: torch.cat(parts, dim=-2) for name, parts in deltas.items()}
     return PiecePass(outputs.detach(), inputs, pull_deltas, _pull_rows(plan, x))
 
-# %% ../nbs/72_pieces.ipynb #9c5d970d
+# %% ../nbs/72_pieces.ipynb #1b56d920
+#| code-fold: true
+#| code-summary: "Helpers"
 def _planned_uses(plan, watch, n):
     "piece → its calls. Raises `ValueError` where the model does not do as at first"
     uses = {}
@@ -425,7 +435,9 @@ def _pull_rows(plan, x):
                 for piece in plan.pieces if not piece.calls}
     return pull_rows
 
-# %% ../nbs/72_pieces.ipynb #4377a3fd
+# %% ../nbs/72_pieces.ipynb #ed3e79f0
+#| code-fold: true
+#| code-summary: "Helpers"
 def _row_function(rest, x, cotangent):
     "By vmap, if it takes the model and agrees with the loop"
     slow = _rows_one_by_one(rest, x)(cotangent)
@@ -470,7 +482,7 @@ def _in_order(piece, fastest):
     calls = tuple((k, (dim, fastest)) for k, (dim, _) in piece.calls)
     return piece._replace(calls=calls)
 
-# %% ../nbs/72_pieces.ipynb #ebe7656e
+# %% ../nbs/72_pieces.ipynb #299cc75c
 def parameter_plan(
     f: LossOfParameters,  # the loss as a function of the parameters
     x,  # inputs, the samples first; the first two are tried
