@@ -10,7 +10,8 @@ from .training import (ConvergenceWarning, Losses, Optimum, TorchLogisticRegress
 from .gradients import mixed_gradients, per_sample_gradients
 from .layers import LayerPass, flat_gradients, layer_pass, layer_products, linear_layers, output_gradients
 from .curvature import Curvature
-from .influence import DirectInfluence, Influence, NotFittedError, SingularHessianError, plot_influences
+from .influence import (DirectInfluence, Influence, NotFittedError, SingularHessianError, deletion_changes, plot_influences,
+                        sandwich_covariance)
 from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters, losses_at,
                          newton_step_parameters)
 from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient

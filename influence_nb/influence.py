@@ -8,6 +8,12 @@ __all__ = ['NotFittedError', 'SingularHessianError', 'DirectInverse', 'parameter
 
 # %% ../nbs/17_influence.ipynb #d16feb44
 import copy
+           'FittedInverse', 'Influence', 'DirectInfluence', 'plot_influences', 'deletion_changes',
+           'sandwich_covariance']
+
+# %% ../nbs/17_influence.ipynb #d16feb44
+#| code-fold: true
+#| code-summary: "Imports of the library"
 import inspect
 import numpy as np
 import torch
@@ -41,6 +47,9 @@ def _advice(curvature, smallest, largest=0.0):
     return f"{advice}, train to a minimum, or use second_order_mode='gauss_newton'"
 
 def _refuse_singular(H, curvature, precision):
+#| code-fold: true
+#| code-summary: "For messages and arguments"
+def _refuse_singular(H):
     "Raise, unless the eigenvalues say that the matrix is safely positive definite after all"
     values = torch.linalg.eigvalsh(H)
     smallest, largest = values[0].item(), values[-1].item()
@@ -148,6 +157,8 @@ def block_regularizations(
             for block, value in hessian_regularization.items()}
 
 # %% ../nbs/17_influence.ipynb #c591cc15
+#| code-fold: true
+#| code-summary: "For messages and arguments"
 def _fitted(influence):
     "The loss as a function, or an error that says what to do first"
     if influence.f is None: raise NotFittedError(f"{type(influence).__name__} is not fitted: call .fit(train_loader) first")
@@ -181,6 +192,8 @@ def _measured_chunks(f, x, y, measure):
         yield from (G for _, G in gradient_chunks(measured, x, y))
 
 # %% ../nbs/17_influence.ipynb #0f71a5e1
+#| code-fold: true
+#| code-summary: "For messages and arguments"
 def _no_inverse(curvature): raise NotImplementedError("use a subclass that names its inverse, such as DirectInfluence")
 
 def _with_options(function, inverse):
@@ -279,6 +292,10 @@ def _connect_blocks(f, factors, x, y, mode, blocks):
 # %% ../nbs/17_influence.ipynb #f008ab1b
 def _check_arguments(influence, x_test, y_test, x, y, mode, names=("x_test", "y_test")):
     "Everything that can be wrong with a call; without x and y the test points are both"
+#| code-fold: true
+#| code-summary: "For messages and arguments"
+def _check_arguments(influence, x_test, y_test, x, y, mode):
+    "Everything that can be wrong with a call, before any work; without x and y the test points stand for both"
     f = _fitted(influence)
     if mode not in ("up", "perturbation"): raise ValueError(
         f"mode must be 'up' or 'perturbation', got {mode!r}")
@@ -407,3 +424,39 @@ def plot_influences(
     if suptitle: ax.figure.suptitle(suptitle)
     ax.figure.colorbar(points, ax=ax, label=f"{legend_title or 'influence'}\nharms  ←  0  →  helps")
     return ax
+
+# %% ../nbs/17_influence.ipynb #98d8fb23
+def deletion_changes(
+    influence: Influence,  # fitted, with the λ that the model was trained with
+    x_test,  # test inputs, [N_test, …]
+    y_test,  # test targets, [N_test, …]
+    x,  # training inputs, [N_train, …]
+    y,  # training targets, [N_train, …]
+    num_training: int | None = None,  # n; by default all training points are in x
+) -> torch.Tensor:  # predicted change of each test loss, [N_test, N_train]
+    """What happens to the test loss if a row is deleted and the model trained again
+    with the same λ, to first order (equation 6). `influences` divided by n answers the
+    other question, that of a point without weight; with no penalty, a factor n/(n − 1)."""
+    scores = influence.influences(x_test, y_test, x, y)
+    f, n = influence.f, len(x) if num_training is None else num_training
+    if n < 2: raise ValueError(f"num_training must be at least 2, got {n}")
+    damping = block_regularizations(influence.hessian_regularization, influence.blocks)
+    pull = f.theta.clone()
+    for block, i in influence.blocks.items():
+        pull[slice(None) if i is None else i] *= damping[block]
+    pull = _solve(influence, pull[None])[0]
+    data = check_samples(f, x_test, y_test, ("x_test", "y_test"))
+    shared = torch.cat([G @ pull for _, G in gradient_chunks(f, *data)])
+    return (scores + shared[:, None]) / (n - 1)
+
+# %% ../nbs/17_influence.ipynb #3663142e
+def sandwich_covariance(
+    influence: FittedInverse,  # fitted on (x, y)
+    x,  # all training inputs, [n, …]
+    y,  # all training targets, [n, …]
+) -> torch.Tensor:  # covariance of θ̂, [p, p]; roots of its diagonal: standard errors
+    """FᵀF/n² with the influence factors, less their mean, as rows of F (equation 8):
+    the covariance of θ̂ over repeated data sets, also under a wrong model (White 1980)."""
+    factors = influence.influence_factors(x, y)
+    factors = factors - factors.mean(0)
+    return factors.T @ factors / len(factors) ** 2

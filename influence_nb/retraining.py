@@ -6,6 +6,8 @@
 __all__ = ['losses_at', 'leave_one_out_parameters', 'leave_one_out', 'newton_step_parameters', 'leave_one_out_loss']
 
 # %% ../nbs/18_retraining.ipynb #ece7c764
+#| code-fold: true
+#| code-summary: "Imports of the library"
 import warnings
 import torch
 from torch.func import grad, jacrev, vmap
@@ -13,6 +15,8 @@ from .data import _as_indices
 from .objective import (LossOfParameters, check_samples, regularized_objective,
                                     sample_losses, vectorizes)
 from .training import ConvergenceWarning, newton_minimize
+from .training import ConvergenceWarning, LossOfParameters, check_samples
+from .training import newton_minimize, regularized_objective
 from .gradients import chunks, sample_gradients
 
 # %% ../nbs/18_retraining.ipynb #409b24de
@@ -27,7 +31,8 @@ def losses_at(
         return torch.stack([sample_losses(f, theta, x, y) for theta in thetas], 1)
     each_point = vmap(f.of_sample, in_dims=(None, 0, 0))
     parts = chunks(len(thetas), 8 * len(x))
-    return torch.cat([vmap(each_point, in_dims=(0, None, None))(thetas[part], x, y) for part in parts]).T
+    each_vector = vmap(each_point, in_dims=(0, None, None))
+    return torch.cat([each_vector(thetas[part], x, y) for part in parts]).T
 
 # %% ../nbs/18_retraining.ipynb #18000001
 def _each(f, x, y):
@@ -38,20 +43,27 @@ def _each(f, x, y):
     return over_rows
 
 # %% ../nbs/18_retraining.ipynb #d2b82145
+#| code-fold: true
+#| code-summary: "Checks at the door"
 def _start(model, loss, x, y, indices, hessian_regularization):
-    "Check everything; then the loss, the data, the indices, and the objective at the optimum next to the model"
+    "Check everything; then loss, data, indices, and the objective at the optimum"
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
-    if len(x) < 2: raise ValueError("x must hold at least two samples, or nothing is left without one")
-    indices = range(len(x)) if indices is None else indices.cpu() if isinstance(indices, torch.Tensor) else indices
+    if len(x) < 2:
+        raise ValueError("x must hold at least two samples, or nothing is left")
+    if indices is None: indices = range(len(x))
+    if isinstance(indices, torch.Tensor): indices = indices.cpu()
     indices = torch.as_tensor(_as_indices(indices, len(x), "indices"))
     if not len(indices): raise ValueError("indices must name at least one sample")
     R = regularized_objective(f, x, y, hessian_regularization)
     before = grad(R)(f.theta).norm().item()
     if before > torch.finfo(f.theta.dtype).eps ** 0.5:
         f.theta, optimum = newton_minimize(R, f.theta)
-        warnings.warn(f"model is not at an optimum (gradient norm {before:.1e}): measuring from the one that Newton's method finds "
-                      f"next to it (gradient norm {optimum.gradient_norm:.1e}); call fit_to_optimum first", ConvergenceWarning, stacklevel=3)
+        message = (f"model is not at an optimum (gradient norm {before:.1e}): "
+                   "measuring from the one that Newton's method finds next to it "
+                   f"(gradient norm {optimum.gradient_norm:.1e}); "
+                   "call fit_to_optimum first")
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
     return f, x, y, indices.to(f.theta.device), R
 
 # %% ../nbs/18_retraining.ipynb #32f76e3d
@@ -64,6 +76,15 @@ def _systems(f, x, y, indices, R):
     for part in chunks(len(indices), 8 * max(H.numel(), len(x))):
         xi, yi = x[indices[part]], y[indices[part]]
         yield part, xi, yi, torch.linalg.lu_factor(H - own_hessian(xi, yi) / len(x))
+    "For some points at a time: their slice, inputs, targets, and H − Hᵢ/n in factors"
+    H = jacrev(grad(R), chunk_size=256)(f.theta)
+    own_hessian = vmap(jacrev(grad(f.of_sample)), in_dims=(None, 0, 0))
+    flat = 100 * torch.finfo(H.dtype).eps * H.diagonal().abs().max()
+    H.diagonal().add_(flat)  # no gradient points along the flat directions of a softmax
+    for part in chunks(len(indices), 8 * max(H.numel(), len(x))):
+        xi, yi = x[indices[part]], y[indices[part]]
+        without = H - own_hessian(f.theta, xi, yi) / len(x)
+        yield part, xi, yi, torch.linalg.lu_factor(without)
 
 # %% ../nbs/18_retraining.ipynb #ff3aac92
 def _solve_each(factors, g):
@@ -73,6 +94,8 @@ def _solve_each(factors, g):
 # %% ../nbs/18_retraining.ipynb #bef5ccb8
 def _settle(gradients, thetas, xi, yi, factors, tol, max_iter=30):
     "Newton's method for a chunk of points at once, with the Hessians of θ̂; also says which points settled"
+def _settle(gradient, thetas, xi, yi, factors, tol, max_iter=30):
+    "Equation (1) for a chunk of points at once; also says which points settled"
     for _ in range(max_iter):
         g = gradients(thetas, xi, yi)
         if g.norm(dim=1).max() <= tol: break
@@ -82,18 +105,28 @@ def _settle(gradients, thetas, xi, yi, factors, tol, max_iter=30):
 # %% ../nbs/18_retraining.ipynb #2af9ab73
 def _retrain(f, x, y, indices, R):
     "The optimum without each point, [B, p]; stragglers get a Hessian of their own"
-    n, tol = len(x), 5e3 * torch.finfo(f.theta.dtype).eps
-    without = lambda theta, xi, yi: R(theta) - f.of_sample(theta, xi, yi) / n
-    retrained = []
+    n, tol, retrained = len(x), 5e3 * torch.finfo(f.theta.dtype).eps, []
+    def without(theta, xi, yi): return R(theta) - f.of_sample(theta, xi, yi) / n
     for part, xi, yi, factors in _systems(f, x, y, indices, R):
         thetas, settled = _settle(_each(f, x, y)(grad(without)), f.theta.expand(len(xi), -1), xi, yi, factors, tol)
+        start = f.theta.expand(len(xi), -1)
+        thetas, settled = _settle(grad(without), start, xi, yi, factors, tol)
         for b in (~settled).nonzero()[:, 0].tolist():
-            thetas[b], optimum = newton_minimize(lambda t: without(t, xi[b], yi[b]), f.theta, 100 * tol)
+            objective = lambda theta: without(theta, xi[b], yi[b])
+            thetas[b], optimum = newton_minimize(objective, f.theta, 100 * tol)
             if not optimum.converged:
-                warnings.warn(f"without point {indices[part][b]} no optimum was found: stopped at gradient norm {optimum.gradient_norm:.1e}; "
-                              "give a hessian_regularization", ConvergenceWarning, stacklevel=3)
+                message = (f"without point {indices[part][b]} no optimum was found: "
+                           f"stopped at gradient norm {optimum.gradient_norm:.1e}; "
+                           "give a hessian_regularization")
+                warnings.warn(message, ConvergenceWarning, stacklevel=3)
         retrained.append(thetas)
     return torch.cat(retrained)
+
+# %% ../nbs/18_retraining.ipynb #bd82ce3a
+def _of_question(R, delete, hessian_regularization, n):
+    "R, or for deleted rows R with the penalty λ(n − 1)/n"
+    if not delete: return R
+    return lambda theta: R(theta) - hessian_regularization / n / 2 * theta @ theta
 
 # %% ../nbs/18_retraining.ipynb #9edf58e0
 def leave_one_out_parameters(
@@ -103,12 +136,17 @@ def leave_one_out_parameters(
     y,  # training targets, [n, …]
     indices=None,  # points to leave out, one at a time; all by default
     hessian_regularization: float = 0.0,  # λ
+    delete: bool = False,  # delete the row and keep λ, not only take its weight away
 ) -> torch.Tensor:  # θ̂₋ᵢ for i = indices[b] in row b, [B, p]
-    """Retrain without each point, from θ̂: the minimum of R(θ) − L(zᵢ, θ)/n.
+    """Retrain without each point, from θ̂: the minimum of R(θ) − L(zᵢ, θ)/n, or with
+    `delete` of the mean over the n − 1 others plus the same penalty.
 
-    Warns `ConvergenceWarning` if the model is not at an optimum, or where there is none without a point.
+    Warns `ConvergenceWarning` if the model is not at an optimum, or where there is none
+    without a point.
     """
-    return _retrain(*_start(model, loss, x, y, indices, hessian_regularization))
+    f, x, y, indices, R = _start(model, loss, x, y, indices, hessian_regularization)
+    R = _of_question(R, delete, hessian_regularization, len(x))
+    return _retrain(f, x, y, indices, R)
 
 # %% ../nbs/18_retraining.ipynb #dc67897e
 def leave_one_out(
@@ -120,12 +158,19 @@ def leave_one_out(
     y_test,  # test targets, [N_test, …]
     indices=None,  # training points to leave out, one at a time; all by default
     hessian_regularization: float = 0.0,  # λ
+    delete: bool = False,  # delete the row and keep λ, not only take its weight away
 ) -> torch.Tensor:  # L(z_test, θ̂₋ᵢ) − L(z_test, θ̂), [N_test, len(indices)]
-    "The ground truth: how each test loss really changes when a training point is taken away and the model is retrained."
+    """The ground truth: how each test loss really changes without a training point.
+
+    By default its weight 1/n is taken out of R, the question that `influences` / n
+    answers; with `delete` its row goes and λ stays, as `deletion_changes` predicts.
+    """
     f = LossOfParameters(model, loss)
     x_test, y_test = check_samples(f, x_test, y_test, ("x_test", "y_test"))
     f, x, y, indices, R = _start(model, loss, x, y, indices, hessian_regularization)
-    return losses_at(f, _retrain(f, x, y, indices, R), x_test, y_test) - losses_at(f, f.theta[None], x_test, y_test)
+    R = _of_question(R, delete, hessian_regularization, len(x))
+    after = losses_at(f, _retrain(f, x, y, indices, R), x_test, y_test)
+    return after - losses_at(f, f.theta[None], x_test, y_test)
 
 # %% ../nbs/18_retraining.ipynb #3e5b790c
 def newton_step_parameters(
@@ -136,10 +181,12 @@ def newton_step_parameters(
     indices=None,  # points to leave out, one at a time; all by default
     hessian_regularization: float = 0.0,  # λ
 ) -> torch.Tensor:  # θ̂ + (H − Hᵢ/n)⁻¹ ∇L(zᵢ)/n for i = indices[b] in row b, [B, p]
-    """One Newton step from θ̂ toward the optimum without point i: the influence step, corrected for the curvature that
-    the point takes with it (its leverage). Exact for quadratic losses (Cook 1977, Pregibon 1981). O(p³) a point."""
+    """One Newton step from θ̂ toward the optimum without point i: the influence step,
+    corrected for the curvature that the point takes with it (its leverage). Exact for
+    quadratic losses (Cook 1977, Pregibon 1981). O(p³) a point."""
     f, x, y, indices, R = _start(model, loss, x, y, indices, hessian_regularization)
-    steps = [_solve_each(factors, sample_gradients(f, f.theta, xi, yi) / len(x)) for _, xi, yi, factors in _systems(f, x, y, indices, R)]
+    steps = [_solve_each(factors, sample_gradients(f, f.theta, xi, yi) / len(x))
+             for _, xi, yi, factors in _systems(f, x, y, indices, R)]
     return f.theta + torch.cat(steps)
 
 # %% ../nbs/18_retraining.ipynb #8743754d
@@ -150,9 +197,11 @@ def leave_one_out_loss(
     y,  # training targets, [n, …]
     hessian_regularization: float = 0.0,  # λ
 ) -> torch.Tensor:  # L(zᵢ, θ̃₋ᵢ), [n]
-    """Each training point's own loss as if it had not been trained on, from one fit: the loss after the Newton step.
+    """Each training point's own loss as if it had not been trained on, from one fit:
+    the loss after the Newton step. The weight of the point is taken away, and λ stays.
 
-    Exact in linear regression; approximate leave-one-out elsewhere (Rad & Maleki 2020). O(n p³).
+    Exact in linear regression; approximate leave-one-out elsewhere (Rad & Maleki 2020).
+    O(n p³).
     """
     thetas = newton_step_parameters(model, loss, x, y, None, hessian_regularization)
     f = LossOfParameters(model, loss)
