@@ -49,16 +49,10 @@ class HarmonicMeanInverse:
 
 # %% ../nbs/25_harmonic.ipynb #d2c71747
 def _block_gradients(curvature, max_elements):
-    "Per-sample gradients of the training data, restricted to the block, a chunk at a time"
+    "Gradients of the training points over √λ, restricted to the block, a chunk at a time"
     f, i = curvature.f, curvature.indices
     chunk_size = max(1, max_elements // len(f.theta))
     for x, y in curvature.data:
-        for _, G in gradient_chunks(f, x, y, chunk_size): yield G if i is None else G[:, i]
-    "Gradients of the training points over √λ, restricted to the block, a chunk at a time"
-    f, device, i = curvature.f, curvature.f.theta.device, curvature.indices
-    chunk_size = max(1, max_elements // len(f.theta))
-    for batch in curvature.data:
-        x, y = (torch.as_tensor(part, device=device) for part in batch)
         for _, G in gradient_chunks(f, x, y, chunk_size):
             G = G if i is None else G[:, i]
             yield G / math.sqrt(curvature.hessian_regularization)

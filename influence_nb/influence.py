@@ -4,23 +4,18 @@
 
 # %% auto #0
 __all__ = ['NotFittedError', 'SingularHessianError', 'DirectInverse', 'parameter_blocks', 'block_regularizations',
-           'FittedInverse', 'InfluenceFactors', 'Influence', 'DirectInfluence', 'plot_influences']
-
-# %% ../nbs/17_influence.ipynb #d16feb44
-import copy
-           'FittedInverse', 'Influence', 'DirectInfluence', 'plot_influences', 'deletion_changes',
+           'FittedInverse', 'InfluenceFactors', 'Influence', 'DirectInfluence', 'plot_influences', 'deletion_changes',
            'sandwich_covariance']
 
 # %% ../nbs/17_influence.ipynb #d16feb44
-#| code-fold: true
-#| code-summary: "Imports of the library"
+import copy
 import inspect
 import numpy as np
 import torch
 import matplotlib.pyplot as plt
 from matplotlib.colors import TwoSlopeNorm
 from .data import _as_indices
-from .objective import (LossOfParameters, check_samples, checked_number,
+from .objective import (LossOfParameters, check_samples,
                                     plain_gradient)
 from .gradients import gradient_chunks, mixed_chunks
 from .curvature import Curvature, known_mode
@@ -34,6 +29,8 @@ class SingularHessianError(ValueError):
     "The Hessian has no inverse, or is not positive definite; the message names its smallest eigenvalue."
 
 # %% ../nbs/17_influence.ipynb #ae48de79
+#| code-fold: true
+#| code-summary: "For messages and arguments"
 def _advice(curvature, smallest, largest=0.0):
     "What helps against an eigenvalue (λ included) that is not safely positive, by what the matrix is made of"
     present = getattr(curvature, "hessian_regularization", 0.0)
@@ -47,9 +44,6 @@ def _advice(curvature, smallest, largest=0.0):
     return f"{advice}, train to a minimum, or use second_order_mode='gauss_newton'"
 
 def _refuse_singular(H, curvature, precision):
-#| code-fold: true
-#| code-summary: "For messages and arguments"
-def _refuse_singular(H):
     "Raise, unless the eigenvalues say that the matrix is safely positive definite after all"
     values = torch.linalg.eigvalsh(H)
     smallest, largest = values[0].item(), values[-1].item()
@@ -148,13 +142,6 @@ def block_regularizations(
         raise ValueError(f"hessian_regularization must have one value for each block of {list(blocks)}, "
                          f"got {list(given)}")
     return {block: _regularization(value, block) for block, value in given.items()}
-    "Spread λ over the blocks. Raises `ValueError` for a block without a value, an unknown name, or a negative λ."
-    if not hasattr(hessian_regularization, "items"): hessian_regularization = dict.fromkeys(blocks, hessian_regularization)
-    if set(hessian_regularization) != set(blocks): raise ValueError(
-        f"hessian_regularization must have one value for each block of {list(blocks)}, "
-        f"got {list(hessian_regularization)}")
-    return {block: checked_number(value, "hessian_regularization")
-            for block, value in hessian_regularization.items()}
 
 # %% ../nbs/17_influence.ipynb #c591cc15
 #| code-fold: true
@@ -209,12 +196,9 @@ def _check_options(inverse, options):
 
 # %% ../nbs/17_influence.ipynb #24cb6303
 class FittedInverse:
-    """The curvature of a model's loss over its training data, and the inverse of each block. A subclass names its inverse,
-    whose options are taken by keyword. Raises `TypeError` for an unknown option and `ValueError` for an impossible one."""
-    inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → a function: right-hand sides [p, k] → solutions
     """The curvature of a model's loss over its training data, and the inverse of each
     block. A subclass names its inverse, whose options are taken by keyword. Raises
-    `TypeError` for an option that the inverse does not have."""
+    `TypeError` for an unknown option and `ValueError` for an impossible one."""
     inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → [p, k] → [p, k]
 
     def __init__(
@@ -229,15 +213,11 @@ class FittedInverse:
         **options,  # of the inverse
     ):
         _check_options(self.inverse_class, options)
-        self.model, self.loss, self.f, self.blocks, self.options = model, loss, None, None, options
-        self.hessian_regularization = _regularizations(hessian_regularization if regularization is None else regularization)
-        self.second_order_mode, self.block_structure = known_mode(second_order_mode), _known_structure(block_structure)
-        inspect.signature(self.inverse_class).bind(None, **options)
-        self.model, self.loss, self.options = model, loss, options
-        self.f, self.blocks, self.block_structure = None, None, block_structure
-        self.second_order_mode = known_mode(second_order_mode)
         if regularization is not None: hessian_regularization = regularization
-        self.hessian_regularization = hessian_regularization
+        self.model, self.loss, self.f, self.options = model, loss, None, options
+        self.hessian_regularization = _regularizations(hessian_regularization)
+        self.second_order_mode = known_mode(second_order_mode)
+        self.blocks, self.block_structure = None, _known_structure(block_structure)
 
     def __init_subclass__(cls):
         own = "__init__" in vars(cls)
@@ -290,12 +270,10 @@ def _connect_blocks(f, factors, x, y, mode, blocks):
     return dict(zip(blocks, _connect(f, factors, x, y, mode, list(blocks.values()))))
 
 # %% ../nbs/17_influence.ipynb #f008ab1b
-def _check_arguments(influence, x_test, y_test, x, y, mode, names=("x_test", "y_test")):
-    "Everything that can be wrong with a call; without x and y the test points are both"
 #| code-fold: true
 #| code-summary: "For messages and arguments"
-def _check_arguments(influence, x_test, y_test, x, y, mode):
-    "Everything that can be wrong with a call, before any work; without x and y the test points stand for both"
+def _check_arguments(influence, x_test, y_test, x, y, mode, names=("x_test", "y_test")):
+    "Everything that can be wrong with a call; without x and y the test points are both"
     f = _fitted(influence)
     if mode not in ("up", "perturbation"): raise ValueError(
         f"mode must be 'up' or 'perturbation', got {mode!r}")

@@ -15,8 +15,6 @@ from .data import _as_indices
 from .objective import (LossOfParameters, check_samples, regularized_objective,
                                     sample_losses, vectorizes)
 from .training import ConvergenceWarning, newton_minimize
-from .training import ConvergenceWarning, LossOfParameters, check_samples
-from .training import newton_minimize, regularized_objective
 from .gradients import chunks, sample_gradients
 
 # %% ../nbs/18_retraining.ipynb #409b24de
@@ -68,22 +66,15 @@ def _start(model, loss, x, y, indices, hessian_regularization):
 
 # %% ../nbs/18_retraining.ipynb #32f76e3d
 def _systems(f, x, y, indices, R):
-    "For a bounded number of points at a time: their slice, inputs and targets, and H − Hᵢ/n in factors"
+    "For some points at a time: their slice, inputs, targets, and H − Hᵢ/n in factors"
     H = jacrev(grad(R), chunk_size=256)(f.theta)
     hessian_of_one = jacrev(grad(f.of_sample))
     own_hessian = _each(f, x, y)(lambda xi, yi: hessian_of_one(f.theta, xi, yi))
-    H.diagonal().add_(100 * torch.finfo(H.dtype).eps * H.diagonal().abs().max())  # no gradient points along flat directions, as a softmax has
-    for part in chunks(len(indices), 8 * max(H.numel(), len(x))):
-        xi, yi = x[indices[part]], y[indices[part]]
-        yield part, xi, yi, torch.linalg.lu_factor(H - own_hessian(xi, yi) / len(x))
-    "For some points at a time: their slice, inputs, targets, and H − Hᵢ/n in factors"
-    H = jacrev(grad(R), chunk_size=256)(f.theta)
-    own_hessian = vmap(jacrev(grad(f.of_sample)), in_dims=(None, 0, 0))
     flat = 100 * torch.finfo(H.dtype).eps * H.diagonal().abs().max()
     H.diagonal().add_(flat)  # no gradient points along the flat directions of a softmax
     for part in chunks(len(indices), 8 * max(H.numel(), len(x))):
         xi, yi = x[indices[part]], y[indices[part]]
-        without = H - own_hessian(f.theta, xi, yi) / len(x)
+        without = H - own_hessian(xi, yi) / len(x)
         yield part, xi, yi, torch.linalg.lu_factor(without)
 
 # %% ../nbs/18_retraining.ipynb #ff3aac92
@@ -93,8 +84,6 @@ def _solve_each(factors, g):
 
 # %% ../nbs/18_retraining.ipynb #bef5ccb8
 def _settle(gradients, thetas, xi, yi, factors, tol, max_iter=30):
-    "Newton's method for a chunk of points at once, with the Hessians of θ̂; also says which points settled"
-def _settle(gradient, thetas, xi, yi, factors, tol, max_iter=30):
     "Equation (1) for a chunk of points at once; also says which points settled"
     for _ in range(max_iter):
         g = gradients(thetas, xi, yi)
@@ -108,9 +97,8 @@ def _retrain(f, x, y, indices, R):
     n, tol, retrained = len(x), 5e3 * torch.finfo(f.theta.dtype).eps, []
     def without(theta, xi, yi): return R(theta) - f.of_sample(theta, xi, yi) / n
     for part, xi, yi, factors in _systems(f, x, y, indices, R):
-        thetas, settled = _settle(_each(f, x, y)(grad(without)), f.theta.expand(len(xi), -1), xi, yi, factors, tol)
-        start = f.theta.expand(len(xi), -1)
-        thetas, settled = _settle(grad(without), start, xi, yi, factors, tol)
+        start, gradients = f.theta.expand(len(xi), -1), _each(f, x, y)(grad(without))
+        thetas, settled = _settle(gradients, start, xi, yi, factors, tol)
         for b in (~settled).nonzero()[:, 0].tolist():
             objective = lambda theta: without(theta, xi[b], yi[b])
             thetas[b], optimum = newton_minimize(objective, f.theta, 100 * tol)
