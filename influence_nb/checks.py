@@ -10,14 +10,18 @@ import os
 import torch
 
 # %% ../nbs/84_checks.ipynb #c4c0e5a2
+def _in_double(values):
+    return torch.as_tensor(values, dtype=torch.float64).detach().cpu()
+
 def relative_error(
     actual,  # the values to judge, any shape
     expected,  # the reference, of the same shape
-) -> float:  # ‖actual − expected‖ / ‖expected‖ in the Frobenius norm; 0 where both are zero
+) -> float:  # ‖actual − expected‖ / ‖expected‖ in the Frobenius norm; 0 if both are 0
     "How far `actual` is from `expected`, in units of the size of `expected`."
-    actual, expected = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (actual, expected))
+    actual, expected = _in_double(actual), _in_double(expected)
     difference, size = (actual - expected).norm().item(), expected.norm().item()
-    return difference / size if size else (0.0 if difference == 0 else float("inf"))
+    if size: return difference / size
+    return 0.0 if difference == 0 else float("inf")
 
 # %% ../nbs/84_checks.ipynb #d6bc3380
 def check_close(
@@ -25,18 +29,24 @@ def check_close(
     expected,  # the reference; must have exactly the same shape
     tol: float = 1e-9,  # largest relative error allowed, in the Frobenius norm
 ) -> float:  # the relative error that was measured
-    "Assert equal shapes, finite entries and a relative error of at most `tol`; name the worst entries otherwise."
-    actual, expected = (torch.as_tensor(v, dtype=torch.float64).detach().cpu() for v in (actual, expected))
-    assert actual.shape == expected.shape, f"shapes differ: {tuple(actual.shape)} and {tuple(expected.shape)}"
-    assert actual.isfinite().all() and expected.isfinite().all(), "some entries are NaN or infinite"
+    """Assert equal shapes, finite entries and a relative error of at most `tol`; name
+    the worst entries otherwise."""
+    actual, expected = _in_double(actual), _in_double(expected)
+    shapes = f"{tuple(actual.shape)} and {tuple(expected.shape)}"
+    assert actual.shape == expected.shape, f"shapes differ: {shapes}"
+    finite = actual.isfinite().all() and expected.isfinite().all()
+    assert finite, "some entries are NaN or infinite"
     error, a, e = relative_error(actual, expected), actual.flatten(), expected.flatten()
     if error <= tol: return error
-    worst = ", ".join(f"[{i}] {a[i]:.6g} against {e[i]:.6g}" for i in (a - e).abs().topk(min(3, len(a))).indices)
-    raise AssertionError(f"relative error {error:.2e} exceeds {tol:.2e}; worst entries: {worst}")
+    indices = (a - e).abs().topk(min(3, len(a))).indices
+    worst = ", ".join(f"[{i}] {a[i]:.6g} against {e[i]:.6g}" for i in indices)
+    raise AssertionError(f"relative error {error:.2e} exceeds {tol:.2e}; "
+                         f"worst entries: {worst}")
 
 # %% ../nbs/84_checks.ipynb #2b976760
 def _share_the_cores():
     "One thread for each of the notebooks that `nbdev_test` runs at a time"
-    if os.environ.get("IN_TEST") and "OMP_NUM_THREADS" not in os.environ: torch.set_num_threads(1)
+    if os.environ.get("IN_TEST") and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 _share_the_cores()
