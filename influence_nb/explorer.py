@@ -214,11 +214,16 @@ def _module():
 def explorer_page(
     **options,  # the opening state: num_samples, sigma, flip_rate, regularization, seed, selected, data
 ) -> str:  # HTML
-    "A self-contained piece of a page: style, an empty element, and the script that fills it. Needs no kernel and no network."
+    """A self-contained piece of a page: style, an empty element, and the script that fills it.
+
+    Needs no kernel and no network.
+    """
     script = re.sub(r"^export (default .*\n)?", "", _module(), flags=re.M)
-    return ('<div class="explorer-figure">\n'
-            f"<style>{_static('explorer.css')}</style>\n<div><noscript>This picture moves where JavaScript is allowed.</noscript></div>\n"
-            f"<script>(() => {{\n{script}\nmount(document.currentScript.previousElementSibling, {_data_in_page(options)});\n}})();</script>\n</div>")
+    still = "<noscript>This picture moves where JavaScript is allowed.</noscript>"
+    mount = f"mount(document.currentScript.previousElementSibling, {_data_in_page(options)});"
+    return (f"<div class=\"explorer-figure\">\n<style>{_static('explorer.css')}</style>\n"
+            f"<div>{still}</div>\n"
+            f"<script>(() => {{\n{script}\n{mount}\n}})();</script>\n</div>")
 
 # %% ../nbs/75_explorer.ipynb #d427a46c
 def _points(value):

@@ -591,16 +591,23 @@ def _tour_html(show, count=12):
     "The first suspects as a tour that needs no kernel and no network"
     slides = []
     for place, i in enumerate(show.review.order[:count]):
-        words = html.escape(f"Suspect {place + 1}, training point {i}: {show.caption(i)}; score {show.review.scores[i]:.3g}.")
-        slides.append(f'<div class="review-slide" style="display:flex;flex-wrap:wrap;gap:1em">{show.figure(i, words, 160)}'
+        words = html.escape(f"Suspect {place + 1}, training point {i}: {show.caption(i)};"
+                            f" score {show.review.scores[i]:.3g}.")
+        slides.append('<div class="review-slide" style="display:flex;flex-wrap:wrap;gap:1em">'
+                      f'{show.figure(i, words, 160)}'
                       f'<div>{_evidence_html(show, place)}</div></div>')
     style = ("min-height:36px;padding:4px 12px;margin-right:.5em;"
              "color:inherit;background:none;border:1px solid;border-radius:4px")
-    bar = (f'<div class="review-bar" style="margin-bottom:.6em" hidden><button type="button" style="{style}">Previous suspect</button>'
-           f'<button type="button" style="{style}">Next suspect</button><span role="status" aria-live="polite"></span></div>')
-    return (f'<div class="review-tour" tabindex="0" role="group" aria-label="Tour of the first {len(slides)} suspects; arrow keys move" '
-            f'style="border:1px solid #999;border-radius:6px;padding:.8em;max-width:46rem;text-align:left">{bar}{"".join(slides)}'
-            f"<p>Read only: in JupyterLab (<code>make lab</code>) the same call is a desk with buttons, keys and a file of decisions.</p>"
+    bar = ('<div class="review-bar" style="margin-bottom:.6em" hidden>'
+           f'<button type="button" style="{style}">Previous suspect</button>'
+           f'<button type="button" style="{style}">Next suspect</button>'
+           '<span role="status" aria-live="polite"></span></div>')
+    return ('<div class="review-tour" tabindex="0" role="group"'
+            f' aria-label="Tour of the first {len(slides)} suspects; arrow keys move"'
+            ' style="border:1px solid #999;border-radius:6px;padding:.8em;'
+            f'max-width:46rem;text-align:left">{bar}{"".join(slides)}'
+            "<p>Read only: in JupyterLab (<code>make lab</code>) the same call is a desk"
+            " with buttons, keys and a file of decisions.</p>"
             f"<script>{_TOUR_JS}</script></div>")
 
 # %% ../nbs/49_review.ipynb #f40a91b3

@@ -212,11 +212,11 @@ def search_problems(page, word="curvature"):
 def menu_looks(page):
     "What a phone's reader sees with the list of chapters open; it is closed again"
     page.click(".quarto-btn-toggle")
-    page.wait_for_function("() => { const list = document.querySelector('#quarto-sidebar'); return list.checkVisibility() && !list.matches('.collapsing') }")
+    page.wait_for_selector("#quarto-sidebar.show:not(.collapsing)")
     page.evaluate(SETTLE)
     opened = page.evaluate(PHONE_LOOK)
     page.evaluate("() => document.querySelector('#quarto-sidebar-glass').click()")
-    page.wait_for_function("() => !document.querySelector('#quarto-sidebar').checkVisibility()")
+    page.wait_for_function("() => !document.querySelector('#quarto-sidebar').matches('.show, .collapsing')")
     return opened
 
 
