@@ -8,6 +8,8 @@ __all__ = ['CURVATURES', 'PLAIN_CURVATURES', 'COLUMNS', 'TANGENT_ELEMENTS', 'DEN
            'plain_gauss_newton_product', 'usable_product', 'read_batches', 'Curvature']
 
 # %% ../nbs/16_curvature.ipynb #9b2cdc54
+#| code-fold: true
+#| code-summary: "Imports of the library"
 import copy
 import os
 import warnings
@@ -69,6 +71,8 @@ CURVATURES = {"hessian": hessian_product, "gauss_newton": gauss_newton_product,
               "empirical_fisher": empirical_fisher_product}
 
 # %% ../nbs/16_curvature.ipynb #c0ffee05
+#| code-fold: true
+#| code-summary: "Plumbing"
 def known_mode(
     second_order_mode: str,  # what a user asked for
 ) -> str:  # the same
@@ -181,6 +185,8 @@ def _symmetric(product, result, V):
     return product
 
 # %% ../nbs/16_curvature.ipynb #74a17ee6
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _pairs(data, device): return iter(data)  # batches that `read_batches` has returned
 
 # %% ../nbs/16_curvature.ipynb #3ae55c05
@@ -238,6 +244,8 @@ class _SampleProducts:
                 total[:, columns] += self.product(f, f.theta, x[rows], y[rows], V[:, columns])
 
 # %% ../nbs/16_curvature.ipynb #a1c04e72
+#| code-fold: true
+#| code-summary: "Plumbing"
 COLUMNS, TANGENT_ELEMENTS = 8, 2**22  # directions at a time; numbers in the tangents of so many, few enough to stay near the processor
 
 class _LayerProducts:
@@ -265,6 +273,8 @@ class _LayerProducts:
     def matrix(self, x, y): return chain_hessian(self.f, self.passes(x, y, CHUNK_ELEMENTS // self.elements**2))
 
 # %% ../nbs/16_curvature.ipynb #a1c04e73
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _products(f, data, second_order_mode):
     "Layer by layer where the model is a chain, otherwise by automatic differentiation"
     x, y = next(iter(data))
@@ -274,6 +284,8 @@ def _products(f, data, second_order_mode):
     return _LayerProducts(f, modules, second_order_mode == "gauss_newton", x, y)
 
 # %% ../nbs/16_curvature.ipynb #a1c04e74
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _refuse_nan(total, V=torch.zeros(1)):
     "A product of finite directions V must be finite"
     if not total.isfinite().all() and V.isfinite().all():
@@ -292,6 +304,8 @@ def _mean_products(curvature, V):
     return total if indices is None else total[indices]
 
 # %% ../nbs/16_curvature.ipynb #a1c04e75
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _mean_dense(curvature):
     "The dense mean over all samples: of a chain at once if possible, else by products"
     f, p, indices = curvature.f, curvature.shape[0], curvature.indices
@@ -308,6 +322,12 @@ def _dense_at_once(curvature):
     "Whether `chain_hessian` can form the matrix; a block is cut out of a small whole"
     small = len(curvature.f.theta) ** 2 <= CHUNK_ELEMENTS
     return curvature.products.at_once and (curvature.indices is None or small)
+
+def _moved(data, device):
+    "Batches on another device"
+    if not isinstance(data, Batches): return [(x.to(device), y.to(device)) for x, y in data]
+    data.to(device)
+    return data
 
 def _refuse_too_large(p, theta):
     size, memory = 3 * p**2 * theta.element_size(), _memory(theta.device)
@@ -328,6 +348,8 @@ def _memory(device):
     return min(limits)
 
 # %% ../nbs/16_curvature.ipynb #a1c04e77
+#| code-fold: true
+#| code-summary: "Plumbing"
 DENSE_ELEMENTS = 2**25  # largest dense matrix that is formed without being asked for: 256 MiB of float64
 
 def _dense_is_cheaper(curvature, columns):
@@ -340,11 +362,8 @@ def _dense_is_cheaper(curvature, columns):
 # %% ../nbs/16_curvature.ipynb #fdd96a8f
 class Curvature:
     """The mean curvature of the loss over the data, plus λI: a symmetric matrix [p, p]
-    that is not formed.
-
-    Use `curvature @ V` with a vector [p] or a block [p, k], `.to_dense()`, and
-    `.block(indices, λ)`. Raises `ValueError` for an unknown mode, a bad λ or bad data.
-    """
+    that is not formed. Use `curvature @ V` with [p] or [p, k], `.to_dense()`, and
+    `.block(indices, λ)`. Raises `ValueError` for an unknown mode, a bad λ or bad data."""
     def __init__(
         self,
         f: LossOfParameters,  # the loss as a function of the parameters
@@ -361,8 +380,7 @@ class Curvature:
 
     @property
     def shape(self):  # (p, p)
-        p = len(self.f.theta) if self.indices is None else len(self.indices)
-        return (p, p)
+        return (len(self.f.theta if self.indices is None else self.indices),) * 2
 
     def block(self, indices, hessian_regularization):  # the same curvature, restricted to some parameters (None: all)
         part = copy.copy(self)
@@ -372,10 +390,8 @@ class Curvature:
 
     def to(self, device):  # move the parameters and the data that were kept
         self.f.to(device)
-        if isinstance(self.data, Batches): self.data.to(device)
-        else: self.data = [(x.to(device), y.to(device)) for x, y in self.data]
+        self.data, self.dense = _moved(self.data, device), None
         if self.indices is not None: self.indices = self.indices.to(device)
-        self.dense = None
 
     def __matmul__(self, V):  # [p] or [p, k] → the same shape
         p, columns = self.shape[0], V[:, None] if V.ndim == 1 else V

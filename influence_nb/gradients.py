@@ -7,12 +7,16 @@ __all__ = ['CHUNK_ELEMENTS', 'sample_gradients', 'chunks', 'finite_gradients', '
            'mixed_chunks', 'mixed_gradients']
 
 # %% ../nbs/14_gradients.ipynb #8a99356b
+#| code-fold: true
+#| code-summary: "Imports of the library"
 import torch
 from torch.func import grad, jacrev, vmap
 from .objective import (LossOfParameters, call_model, check_samples,
                                     plain_gradient, vectorizes)
 
 # %% ../nbs/14_gradients.ipynb #76776d42
+#| code-fold: true
+#| code-summary: "Plumbing"
 CHUNK_ELEMENTS = 2**23  # numbers in a chunk: 64 MiB of float64
 
 # %% ../nbs/14_gradients.ipynb #7084e85f

@@ -231,11 +231,7 @@ class FittedInverse:
         return {block: self.inverse(whole.block(i, damping[block]))
                 for block, i in blocks.items()}
 
-    def fit(
-        self,
-        train_loader,  # batches of what was trained on: (x, y), (x1, x2, …, y) or dicts
-        target: str = "labels",  # key of the targets in dicts
-    ):  # self
+    def fit(self, train_loader, target="labels"):  # loader; key of targets in dicts → self
         "Copy the parameters as they are now, and prepare the inverse of each block."
         f = LossOfParameters(self.model, self.loss, target)
         blocks = parameter_blocks(f, self.block_structure)

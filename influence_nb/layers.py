@@ -8,6 +8,8 @@ __all__ = ['ELEMENTWISE', 'linear_layers', 'input_rows', 'LayerPass', 'layer_pas
            'chain_pass', 'push_forward', 'pull_back', 'chain_product', 'chain_hessian']
 
 # %% ../nbs/15_layers.ipynb #39f8bf15
+#| code-fold: true
+#| code-summary: "Imports of the library"
 from functools import partial
 from typing import NamedTuple
 import torch
@@ -17,6 +19,8 @@ from torch.func import grad, jvp, vjp, vmap
 from .objective import LossOfParameters
 
 # %% ../nbs/15_layers.ipynb #07e3d366
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _is_linear(module):
     "A layer z = W a + b, or one that is so at each position of an image"
     forward = type(module).forward
@@ -51,6 +55,8 @@ def input_rows(
     return F.unfold(padded, module.kernel_size, module.dilation, 0, module.stride).transpose(1, 2)
 
 # %% ../nbs/15_layers.ipynb #9b06fa66
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _output_rows(module, z):
     "The same for the output: [n, positions, out]"
     return z.reshape(len(z), -1, z.shape[-1]) if isinstance(module, nn.Linear) else z.flatten(2).transpose(1, 2)
@@ -63,6 +69,8 @@ class LayerPass(NamedTuple):
     pull_back: object  # function: cotangent of the outputs [n, …] → {layer name: δ [n, positions, out]}
 
 # %% ../nbs/15_layers.ipynb #20b4482a
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _watch(name, n, inputs, perturbations):
     "A hook that notes a layer's input and adds a zero, to be differentiated by, to its output"
     def hook(module, args, kwargs, output):
@@ -181,6 +189,8 @@ class LinearStep:
         return pulled.add_(torch.einsum("n...o,koi->nk...i", self.delta, directions[self.weight_name]))
 
 # %% ../nbs/15_layers.ipynb #8e53179a
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _along(function, R):
     "A linear function of each of the k directions in R [n, k, …]"
     return vmap(function, in_dims=1)(R).movedim(0, 1)
@@ -211,6 +221,8 @@ class FunctionStep:
         return pulled + _along(lambda t: bend(t)[0], Ra)
 
 # %% ../nbs/15_layers.ipynb #4867647f
+#| code-fold: true
+#| code-summary: "Plumbing"
 ELEMENTWISE = (nn.Tanh, nn.Sigmoid, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.LogSigmoid)
 
 # %% ../nbs/15_layers.ipynb #4b930be7
@@ -232,6 +244,8 @@ class ElementwiseStep(FunctionStep):
         return pulled if self.delta is None else pulled.addcmul_(Ra, self.delta)
 
 # %% ../nbs/15_layers.ipynb #f84d4aee
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _on_copy(module, a): return module(a.clone())  # for modules that overwrite their input
 
 def _as_image(z, size): return z.transpose(1, 2).unflatten(2, size)  # [n, positions, channels] → [n, channels, height, width]
@@ -304,6 +318,8 @@ def pull_back(
         if step is not steps[0]: R = step.pull(R, Ra, directions)
 
 # %% ../nbs/15_layers.ipynb #9ebd68fa
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _directions(f, V):
     "The rows of each parameter in V [p, k] as changes of it: [k, out] for a bias, [k, out, in] for a weight"
     parts = {name: part.T.contiguous().view(-1, *shape) for name, part, shape in zip(f.names, V.split(f.sizes), f.shapes)}
@@ -329,6 +345,8 @@ def chain_product(
     return torch.cat([part.flatten(1) for part in total.values()], dim=1).T
 
 # %% ../nbs/15_layers.ipynb #6f1f23ea
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _extended(f, step, a, one):
     "The numbers that multiply δ in the step's trainable gradients: a [n, …, in] for the weight, one for the bias"
     ones = torch.full_like(a[..., :1], one)
@@ -355,6 +373,8 @@ def _add_block(f, H, first, later, block):
             if first is not later: H[columns, rows].unflatten(1, shape[:2]).unflatten(0, shape[2:]).add_(part.permute(2, 3, 0, 1))
 
 # %% ../nbs/15_layers.ipynb #4afd9bfd
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _outer(a, b):
     "The outer product of each sample's row of a and of b, [n, p · q]"
     return (a[:, :, None] * b[:, None, :]).flatten(1)

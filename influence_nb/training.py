@@ -7,6 +7,8 @@ __all__ = ['NEWTON_ELEMENTS', 'TorchLogisticRegression', 'TorchMLP', 'Losses', '
            'plot_confusion_matrix', 'Optimum', 'ConvergenceWarning', 'newton_minimize', 'fit_to_optimum']
 
 # %% ../nbs/12_training.ipynb #453af2fe
+#| code-fold: true
+#| code-summary: "Imports of the library"
 import warnings
 from typing import NamedTuple
 import numpy as np
@@ -54,6 +56,8 @@ class Losses(NamedTuple):
     validation: list  # mean over the validation samples after the epoch
 
 # %% ../nbs/12_training.ipynb #19ab1fa3
+#| code-fold: true
+#| code-summary: "Plumbing"
 def _epoch_loss(model, data, loss, device, optimizer=None):
     "Mean loss over the samples of one pass; trains if there is an optimizer"
     total, count = 0.0, 0
@@ -85,6 +89,9 @@ def fit_torch_model(
     "Plain minibatch training. The model keeps its training/evaluation flag. Raises `ValueError` if the loss is not finite."
     if device is not None: model.to(device)
     device, was_training = next(model.parameters()).device, [(m, m.training) for m in model.modules()]
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if held.isdisjoint(id(p) for p in model.parameters()): raise ValueError(
+        "optimizer holds no parameter of this model: make it from model.parameters()")
     losses, epochs = Losses([], []), range(num_epochs)
     if progress:
         try: from tqdm.auto import tqdm
