@@ -130,6 +130,7 @@ class FittedInverse:
         regularization=None,  # another name for `hessian_regularization`, as pyDVL calls it
         **options,  # of the inverse
     ):
+        getattr(self.inverse_class, "check_options", dict)(**options)  # of an inverse that has one
         inspect.signature(self.inverse_class).bind(None, **options)
         self.model, self.loss, self.f, self.blocks, self.options = model, loss, None, None, options
         self.hessian_regularization = hessian_regularization if regularization is None else regularization
