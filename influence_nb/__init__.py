@@ -14,12 +14,14 @@ from .influence import (DirectInfluence, Influence, NotFittedError, SingularHess
                         sandwich_covariance)
 from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters, losses_at,
                          newton_step_parameters)
-from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient
-from .lissa import DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series, stochastic_series
+from .cg import (CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient,
+                 plain_conjugate_gradient)
+from .lissa import (DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series,
+                    plain_neumann_series, stochastic_series)
 from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence
 from .ekfac import EkfacInfluence, EkfacInverse
 from .harmonic import InverseHarmonicMeanInfluence
-from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
+from .preconditioning import JacobiPreconditioner, NystroemPreconditioner, gauss_newton_diagonal
 from .compare import (DatamodelingScore, linear_datamodeling_score, losses_after_training, rank_correlation, subset_masks)
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
