@@ -218,11 +218,6 @@ class FittedInverse:
         self.hessian_regularization = _regularizations(hessian_regularization)
         self.second_order_mode = known_mode(second_order_mode)
         self.blocks, self.block_structure = None, _known_structure(block_structure)
-        getattr(self.inverse_class, "check_options", dict)(**options)  # of an inverse that has one
-        inspect.signature(self.inverse_class).bind(None, **options)
-        self.model, self.loss, self.f, self.blocks, self.options = model, loss, None, None, options
-        self.hessian_regularization = hessian_regularization if regularization is None else regularization
-        self.second_order_mode, self.block_structure = known_mode(second_order_mode), block_structure
 
     def __init_subclass__(cls):
         own = "__init__" in vars(cls)
