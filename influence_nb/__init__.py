@@ -14,9 +14,9 @@ from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parame
                          newton_step_parameters)
 from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient
 from .lissa import DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series, stochastic_series
-from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence
+from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence, arnoldi, nystroem_matrix
 from .ekfac import EkfacInfluence, EkfacInverse
-from .harmonic import InverseHarmonicMeanInfluence
+from .harmonic import InverseHarmonicMeanInfluence, harmonic_mean
 from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
 from .compare import (DatamodelingScore, linear_datamodeling_score, losses_after_training, rank_correlation, subset_masks)
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
