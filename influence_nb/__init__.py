@@ -22,6 +22,12 @@ from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemI
 from .ekfac import EkfacInfluence, EkfacInverse
 from .harmonic import InverseHarmonicMeanInfluence
 from .preconditioning import JacobiPreconditioner, NystroemPreconditioner, gauss_newton_diagonal
+from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient
+from .lissa import DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series, stochastic_series
+from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence, arnoldi, nystroem_matrix
+from .ekfac import EkfacInfluence, EkfacInverse
+from .harmonic import InverseHarmonicMeanInfluence, harmonic_mean
+from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
 from .compare import (DatamodelingScore, linear_datamodeling_score, losses_after_training, rank_correlation, subset_masks)
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)
