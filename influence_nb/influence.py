@@ -115,8 +115,7 @@ def _with_options(function, inverse):
 
 # %% ../nbs/17_influence.ipynb #24cb6303
 class FittedInverse:
-    """The curvature of a model's loss over its training data, and the inverse of each block. A subclass names its inverse,
-    whose options are taken by keyword. Raises `TypeError` for an option that the inverse does not have."""
+    """The curvature of a model's loss over its training data, and the inverse of each block. Options are those of the inverse that a subclass names."""
     inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → a function from right-hand sides [p, k] to solutions [p, k]
 
     def __init__(
