@@ -65,8 +65,6 @@ class HarmonicMeanInverse:
 def _block_gradients(curvature, max_elements):
     "Gradients of the training points over √λ, restricted to the block, a chunk at a time"
     f, i = curvature.f, curvature.indices
-    "Gradients of the training points over √λ, the block's part, a chunk at a time"
-    f, device, i = curvature.f, curvature.f.theta.device, curvature.indices
     chunk_size = max(1, max_elements // len(f.theta))
     for x, y in curvature.data:
         for _, G in gradient_chunks(f, x, y, chunk_size):

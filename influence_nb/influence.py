@@ -200,8 +200,6 @@ class FittedInverse:
     block. A subclass names its inverse, whose options are taken by keyword. Raises
     `TypeError` for an unknown option and `ValueError` for an impossible one."""
     inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → [p, k] → [p, k]
-    """The curvature of a model's loss over its training data, and the inverse of each block. Options are those of the inverse that a subclass names."""
-    inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → a function from right-hand sides [p, k] to solutions [p, k]
 
     def __init__(
         self,
