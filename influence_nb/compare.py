@@ -19,10 +19,14 @@ def subset_masks(
     fraction: float = 0.5,  # share of the points in each, between 0 and 1
     random_state: int = 0,  # seed
 ) -> torch.Tensor:  # which points are in which subset, [m, n] bool
-    "Random subsets of equal size. Raises `ValueError` where a subset would be empty or everything."
+    """Random subsets of equal size. Raises `ValueError` where a subset would be empty
+    or everything."""
     size = round(fraction * n)
-    if not 0 < size < n: raise ValueError(f"fraction must leave some of the {n} points in and some out, got {fraction}")
-    ranks = np.random.RandomState(random_state).rand(num_subsets, n).argsort(axis=1).argsort(axis=1)
+    if not 0 < size < n:
+        raise ValueError(f"fraction must leave some of the {n} points in and some out, "
+                         f"got {fraction}")
+    ranks = (np.random.RandomState(random_state).rand(num_subsets, n).argsort(axis=1)
+             .argsort(axis=1))
     return torch.as_tensor(ranks < size)
 
 # %% ../nbs/28_compare.ipynb #c451bc20
@@ -37,7 +41,9 @@ def losses_after_training(
 ) -> torch.Tensor:  # L(z_test, θ̂_j), [m, N_test]
     "Train once on each subset, and note the loss of each test point."
     masks = torch.as_tensor(masks, dtype=torch.bool)
-    if masks.ndim != 2 or masks.shape[1] != len(x): raise ValueError(f"masks must have shape [m, {len(x)}], got {tuple(masks.shape)}")
+    if masks.ndim != 2 or masks.shape[1] != len(x):
+        raise ValueError(f"masks must have shape [m, {len(x)}], got "
+                         f"{tuple(masks.shape)}")
     rows = []
     for mask in masks:
         f = LossOfParameters(train(x[mask], y[mask]), loss)
@@ -51,7 +57,8 @@ def ranks(
     "Ranks down each column."
     columns = values.T.contiguous()
     ordered = columns.sort().values
-    below, up_to = (torch.searchsorted(ordered, columns, right=right) for right in (False, True))
+    below, up_to = (torch.searchsorted(ordered, columns, right=right)
+                    for right in (False, True))
     return (below + up_to - 1).T / 2
 
 # %% ../nbs/28_compare.ipynb #833ee1e6
@@ -78,16 +85,25 @@ def linear_datamodeling_score(
     masks: torch.Tensor,  # which points were in which subset, [m, n] bool, m ≥ 3
     losses: torch.Tensor,  # test losses after training on each subset, [m, N_test]
 ) -> DatamodelingScore:  # score, its interval, and the correlation of each test point
-    "The linear datamodeling score (Park and others 2023), equations (2) and (3). Raises `ValueError` for shapes that do not fit."
-    influences, losses, masks = (torch.as_tensor(part) for part in (influences, losses, masks))
+    """The linear datamodeling score (Park and others 2023), equations (2) and (3).
+    Raises `ValueError` for shapes that do not fit."""
+    influences, losses, masks = (torch.as_tensor(part)
+                                 for part in (influences, losses, masks))
     for name, part in (("influences", influences), ("losses", losses)):
-        if part.ndim != 2 or not part.isfinite().all(): raise ValueError(f"{name} must be a matrix without NaN or infinite entries")
-    if influences.shape != (losses.shape[1], masks.shape[1]) or len(losses) != len(masks) or len(masks) < 3:
-        raise ValueError(f"influences must have shape [{losses.shape[1]}, {masks.shape[1]}] and losses one row for each of three or more "
-                         f"subsets, got {tuple(influences.shape)} and {tuple(losses.shape)} for masks {tuple(masks.shape)}")
+        if part.ndim != 2 or not part.isfinite().all():
+            raise ValueError(f"{name} must be a matrix without NaN or infinite entries")
+    if influences.shape != (losses.shape[1],
+                            masks.shape[1]) or len(losses) != len(masks) or len(
+            masks) < 3:
+        raise ValueError(f"influences must have shape [{losses.shape[1]}, "
+                         f"{masks.shape[1]}] and losses one row for each of three or "
+                         "more " f"subsets, got {tuple(influences.shape)} and "
+                         f"{tuple(losses.shape)} for masks {tuple(masks.shape)}")
     predicted, m = -masks.to(influences.dtype) @ influences.T, len(masks)
     each = rank_correlation(losses, predicted)
     others = ~torch.eye(m, dtype=torch.bool)
-    without = torch.stack([rank_correlation(losses[keep], predicted[keep]).mean() for keep in others])
+    without = torch.stack([rank_correlation(losses[keep], predicted[keep]).mean()
+                           for keep in others])
     half = 2 * ((m - 1) / m * ((without - without.mean()) ** 2).sum()).sqrt().item()
-    return DatamodelingScore(each.mean().item(), each.mean().item() - half, each.mean().item() + half, each)
+    return DatamodelingScore(each.mean().item(), each.mean().item() - half,
+                             each.mean().item() + half, each)

@@ -15,8 +15,9 @@ import os
 import warnings
 import torch
 from torch.func import grad, jvp, vjp, vmap
-from .objective import (Batches, LossOfParameters, call_model, check_samples,
-                                    checked_number, concatenate, elsewhere)
+from .objective import (Batches, LossOfParameters, call_model,
+                                    check_samples, checked_number, concatenate,
+                                    elsewhere)
 from .gradients import CHUNK_ELEMENTS, chunks, sample_gradients
 from .layers import (LinearStep, chain_hessian, chain_modules, chain_pass,
                                  chain_product)
@@ -29,7 +30,8 @@ def hessian_product(
     y: torch.Tensor,  # targets, [b, …]
     V: torch.Tensor,  # [p, k]
 ) -> torch.Tensor:  # (Σ ∇²L(zᵢ, θ)) V, [p, k]
-    "Pearlmutter (1994): H v is the derivative of the gradient along v, and of vᵀ∇L, since H is symmetric."
+    """Pearlmutter (1994): H v is the derivative of the gradient along v, and of vᵀ∇L,
+    since H is symmetric."""
     gradient = grad(lambda t: f(t, x, y) * len(x))
     pull_back = vjp(gradient, theta)[1]
     return vmap(lambda v: pull_back(v)[0], in_dims=1, out_dims=1)(V)
@@ -42,11 +44,13 @@ def gauss_newton_product(
     y: torch.Tensor,  # targets, [b, …]
     V: torch.Tensor,  # [p, k]
 ) -> torch.Tensor:  # (Σ JᵢᵀΛᵢJᵢ) V, [p, k]
-    "Schraudolph (2002): push v through the model, through the loss's Hessian in output space, and back."
+    """Schraudolph (2002): push v through the model, through the loss's Hessian in
+    output space, and back."""
     model = lambda t: f.outputs(t, x)
     outputs, pull_back = vjp(model, theta)
     push = lambda v: jvp(model, (theta,), (v,))[1]
-    padded = [m for m in f.model.modules() if getattr(m, "padding_idx", None) is not None]
+    padded = [m for m in f.model.modules()
+              if getattr(m, "padding_idx", None) is not None]
     if padded:  # forward mode takes no notice of it
         transposed = vjp(lambda u: pull_back(u)[0], torch.zeros_like(outputs))[1]
         push = lambda v: transposed(v)[0]
@@ -78,7 +82,8 @@ def known_mode(
 ) -> str:  # the same
     "Let only names of curvatures pass. Raises `ValueError` that lists them."
     if second_order_mode not in CURVATURES:
-        raise ValueError(f"second_order_mode must be one of {list(CURVATURES)}, got {second_order_mode!r}")
+        raise ValueError(f"second_order_mode must be one of {list(CURVATURES)}, got "
+                         f"{second_order_mode!r}")
     return second_order_mode
 
 # %% ../nbs/16_curvature.ipynb #16000002
@@ -100,7 +105,8 @@ def plain_hessian_product(
 def _pull(outputs, inputs, v):
     "The derivative of vᵀ outputs by the inputs; zero where there is none"
     if not outputs.requires_grad: return torch.zeros_like(inputs)
-    return torch.autograd.grad(outputs, inputs, v, retain_graph=True, materialize_grads=True)[0]
+    return torch.autograd.grad(outputs, inputs, v, retain_graph=True,
+                               materialize_grads=True)[0]
 
 # %% ../nbs/16_curvature.ipynb #16000003
 def plain_gauss_newton_product(
@@ -138,18 +144,20 @@ def usable_product(
     if second_order_mode == "empirical_fisher": return empirical_fisher_product
     if second_order_mode == "gauss_newton": _refuse_outputs(f, x)
     theta, y = elsewhere(f, x, y)
-    V = torch.randn(len(theta), 2, generator=torch.Generator().manual_seed(0), device="cpu")
+    V = torch.randn(len(theta), 2, generator=torch.Generator().manual_seed(0),
+                    device="cpu")
     names = (CURVATURES, PLAIN_CURVATURES)
     fast, plain = (kind[second_order_mode] for kind in names)
     by_fast, reason = _attempt(fast, f, theta, x, y, V.to(theta))
     by_plain, problem = _attempt(plain, f, theta, x, y, V.to(theta))
-    if by_fast is None and by_plain is None: _refuse_twice(f, second_order_mode, problem)
+    if by_fast is None and by_plain is None:
+        _refuse_twice(f, second_order_mode, problem)
     if by_plain is None: return _symmetric(fast, by_fast, V.to(theta))
     if by_fast is not None and (by_fast - by_plain).norm() <= 1e-2 * by_plain.norm():
         return _symmetric(fast, by_fast, V.to(theta))
     warnings.warn(f"curvature by ordinary backpropagation, one column after the other, "
-        f"because vmap or forward mode do not take this model ({reason or 'they differ'})",
-        stacklevel=5)
+                  "because vmap or forward mode do not take this model "
+                  f"({reason or 'they differ'})", stacklevel=5)
     return _symmetric(plain, by_plain, V.to(theta))
 
 # %% ../nbs/16_curvature.ipynb #16000007
@@ -163,25 +171,29 @@ def _attempt(product, *arguments):
 
 def _refuse_outputs(f, x):
     outputs = f.outputs(f.theta, x)
-    if not isinstance(outputs, torch.Tensor): raise ValueError(
-        "second_order_mode='gauss_newton' needs a model that returns one tensor, got "
-        f"{type(outputs).__name__}: use 'hessian', or a model that returns what the loss uses")
+    if not isinstance(outputs, torch.Tensor):
+        raise ValueError(
+"second_order_mode='gauss_newton' needs a model that returns one tensor, got "
+f"{type(outputs).__name__}: use 'hessian', or a model that returns what the loss uses")
 
 def _refuse_twice(f, mode, problem):
     kinds = {type(m).__name__ for m in f.model.modules()}
     twice = sorted(kinds & {"EmbeddingBag", "PairwiseDistance"})
-    raise ValueError(f"second_order_mode={mode!r} needs second derivatives that this model "
-        f"does not have ({', '.join([*twice, problem.rstrip('.')])}): replace that layer or operation, "
-        "or use second_order_mode='empirical_fisher'")
+    raise ValueError(f"second_order_mode={mode!r} needs second derivatives that this "
+                     "model "
+                     f"does not have ({', '.join([*twice, problem.rstrip('.')])}): "
+                     "replace that layer or operation, "
+                     "or use second_order_mode='empirical_fisher'")
 
 def _symmetric(product, result, V):
     "The product, if uᵀ(A v) is vᵀ(A u)"
     S = V.T @ result
     gap = (S - S.T).abs().max() / S.abs().max().clamp(min=torch.finfo(S.dtype).tiny)
-    if gap > (1e-3 if S.dtype == torch.float64 else 3e-2): raise ValueError(
-        f"the curvature that torch computes for this model is not symmetric: uᵀHv and vᵀHu "
-        f"differ by {gap.item():.0%}. The second derivative of some layer is wrong, as that "
-        "of weight_norm is: remove it (torch.nn.utils.remove_weight_norm)")
+    if gap > (1e-3 if S.dtype == torch.float64 else 3e-2):
+        raise ValueError(
+f"the curvature that torch computes for this model is not symmetric: uᵀHv and vᵀHu "
+f"differ by {gap.item():.0%}. The second derivative of some layer is wrong, as that "
+"of weight_norm is: remove it (torch.nn.utils.remove_weight_norm)")
     return product
 
 # %% ../nbs/16_curvature.ipynb #74a17ee6
@@ -196,7 +208,8 @@ def read_batches(
     max_bytes: int = 2**28,  # larger data are streamed from the loader for every product
 ) -> list:  # one batch with all the data; or `Batches`, if they are too large
     "Check the data once, and keep them if they are small. Raises `ValueError` if bad."
-    data = data if isinstance(data, Batches) else Batches(data, f.theta.device, f.target)
+    data = data if isinstance(data, Batches) else Batches(data, f.theta.device,
+                                                          f.target)
     kept, size = [], 0
     for x, y in data:
         kept.append((x, y))
@@ -241,23 +254,32 @@ class _SampleProducts:
         if self.elements is None: self.elements = _activation_elements(f, x, y)
         for columns in chunks(V.shape[1], self.elements * min(len(x), 256) + len(V)):
             for rows in chunks(len(x), self.elements * (columns.stop - columns.start)):
-                total[:, columns] += self.product(f, f.theta, x[rows], y[rows], V[:, columns])
+                total[:, columns] += self.product(f, f.theta, x[rows], y[rows],
+                                                  V[:, columns])
 
 # %% ../nbs/16_curvature.ipynb #a1c04e72
 #| code-fold: true
 #| code-summary: "Plumbing"
-COLUMNS, TANGENT_ELEMENTS = 8, 2**22  # directions at a time; numbers in the tangents of so many, few enough to stay near the processor
+# directions at a time; numbers in the tangents of so many, few enough to stay near the
+# processor
+COLUMNS, TANGENT_ELEMENTS = 8, 2**22
 
 class _LayerProducts:
-    "The same for a chain, layer by layer; the passes of a batch are kept if they are small"
+    """The same for a chain, layer by layer; the passes of a batch are kept if they are
+    small"""
     def __init__(self, f, modules, gauss_newton, x, y):
-        self.f, self.modules, self.gauss_newton, self.kept = f, modules, gauss_newton, (None, None, None)
+        self.f, self.modules, self.gauss_newton, self.kept = (f, modules, gauss_newton,
+                                                              (None, None, None))
         steps, outputs, _ = chain_pass(f, modules, x[:1], y[:1], gauss_newton=True)
-        self.elements = sum(step.a.numel() for step in steps) + outputs.numel()  # that a sample leaves along the chain
-        self.at_once = all(step.a.ndim == 2 for step in steps if isinstance(step, LinearStep))  # all layers have one position
+        # that a sample leaves along the chain
+        self.elements = sum(step.a.numel() for step in steps) + outputs.numel()
+        # all layers have one position
+        self.at_once = all(step.a.ndim == 2 for step in steps
+                           if isinstance(step, LinearStep))
 
     def passes(self, x, y, samples):
-        for rows in chunks(len(x), 1, max(1, samples)): yield chain_pass(self.f, self.modules, x[rows], y[rows], self.gauss_newton)
+        for rows in chunks(len(x), 1, max(1, samples)):
+            yield chain_pass(self.f, self.modules, x[rows], y[rows], self.gauss_newton)
 
     def batch_passes(self, x, y):
         if self.kept[0] is x and self.kept[1] is self.f.theta: return self.kept[2]
@@ -267,10 +289,14 @@ class _LayerProducts:
         return self.kept[2]
 
     def add(self, x, y, V, total):
-        for columns in chunks(V.shape[1], self.elements, min(COLUMNS, max(1, CHUNK_ELEMENTS // self.elements))):
-            total[:, columns] += chain_product(self.f, self.batch_passes(x, y), V[:, columns])
+        for columns in chunks(V.shape[1], self.elements,
+                              min(COLUMNS, max(1, CHUNK_ELEMENTS // self.elements))):
+            total[:, columns] += chain_product(self.f, self.batch_passes(x, y),
+                                               V[:, columns])
 
-    def matrix(self, x, y): return chain_hessian(self.f, self.passes(x, y, CHUNK_ELEMENTS // self.elements**2))
+    def matrix(self, x, y):
+        return chain_hessian(self.f,
+                             self.passes(x, y, CHUNK_ELEMENTS // self.elements**2))
 
 # %% ../nbs/16_curvature.ipynb #a1c04e73
 #| code-fold: true
@@ -289,8 +315,9 @@ def _products(f, data, second_order_mode):
 def _refuse_nan(total, V=torch.zeros(1)):
     "A product of finite directions V must be finite"
     if not total.isfinite().all() and V.isfinite().all():
-        raise ValueError("the curvature holds NaN or infinite entries: the loss of some "
-            "training point has no finite derivatives at these parameters")
+        raise ValueError("the curvature holds NaN or infinite entries: the loss of "
+                         "some " "training point has no finite derivatives at these "
+                         "parameters")
 
 def _mean_products(curvature, V):
     "The mean over all samples"
@@ -325,16 +352,18 @@ def _dense_at_once(curvature):
 
 def _moved(data, device):
     "Batches on another device"
-    if not isinstance(data, Batches): return [(x.to(device), y.to(device)) for x, y in data]
+    if not isinstance(data, Batches):
+        return [(x.to(device), y.to(device)) for x, y in data]
     data.to(device)
     return data
 
 def _refuse_too_large(p, theta):
     size, memory = 3 * p**2 * theta.element_size(), _memory(theta.device)
-    if size > memory: raise ValueError(
-        f"a dense matrix for p = {p:,} parameters takes {size / 2**30:,.0f} GiB with its "
-        f"copies, more than the {memory / 2**30:,.0f} GiB there are: use CgInfluence, "
-        "ArnoldiInfluence, NystroemSketchInfluence or EkfacInfluence, or freeze layers")
+    if size > memory:
+        raise ValueError(
+f"a dense matrix for p = {p:,} parameters takes {size / 2**30:,.0f} GiB with its "
+f"copies, more than the {memory / 2**30:,.0f} GiB there are: use CgInfluence, "
+"ArnoldiInfluence, NystroemSketchInfluence or EkfacInfluence, or freeze layers")
 
 def _memory(device):
     "Bytes that there are in all"
@@ -350,20 +379,27 @@ def _memory(device):
 # %% ../nbs/16_curvature.ipynb #a1c04e77
 #| code-fold: true
 #| code-summary: "Plumbing"
-DENSE_ELEMENTS = 2**25  # largest dense matrix that is formed without being asked for: 256 MiB of float64
+# largest dense matrix that is formed without being asked for: 256 MiB of float64
+DENSE_ELEMENTS = 2**25
 
 def _dense_is_cheaper(curvature, columns):
-    "Whether forming the matrix and multiplying by it takes fewer operations than that many columns of products"
+    """Whether forming the matrix and multiplying by it takes fewer operations than that
+    many columns of products"""
     p, all_p = curvature.shape[0], len(curvature.f.theta)
     product = 12 * curvature.num_samples * all_p
     forming = all_p * product / 3 if _dense_at_once(curvature) else p * product
     return p**2 <= DENSE_ELEMENTS and forming + columns * 2 * p**2 < columns * product
 
+def _columns(V, p):
+    "A vector as a block of one column. Raises `ValueError` for another shape"
+    if V.ndim in (1, 2) and len(V) == p: return V[:, None] if V.ndim == 1 else V
+    raise ValueError(f"V must have shape [{p}] or [{p}, k], got {tuple(V.shape)}")
+
 # %% ../nbs/16_curvature.ipynb #fdd96a8f
 class Curvature:
     """The mean curvature of the loss over the data, plus λI: a symmetric matrix [p, p]
     that is not formed. Use `curvature @ V` with [p] or [p, k], `.to_dense()`, and
-    `.block(indices, λ)`. Raises `ValueError` for an unknown mode, a bad λ or bad data."""
+    `.block(indices, λ)`. Raises `ValueError` for a bad mode, λ or data."""
     def __init__(
         self,
         f: LossOfParameters,  # the loss as a function of the parameters
@@ -373,7 +409,8 @@ class Curvature:
     ):
         checked_number(hessian_regularization, "hessian_regularization")
         self.second_order_mode = known_mode(second_order_mode)
-        self.f, self.data, self.indices, self.dense = f, read_batches(f, data), None, None
+        self.f, self.indices, self.dense = f, None, None
+        self.data = read_batches(f, data)
         self.hessian_regularization = hessian_regularization
         self.num_samples = sum(len(x) for x, _ in self.data)
         self.products = _products(f, self.data, second_order_mode)
@@ -382,7 +419,7 @@ class Curvature:
     def shape(self):  # (p, p)
         return (len(self.f.theta if self.indices is None else self.indices),) * 2
 
-    def block(self, indices, hessian_regularization):  # the same curvature, restricted to some parameters (None: all)
+    def block(self, indices, hessian_regularization):  # restricted to some parameters
         part = copy.copy(self)
         part.indices, part.dense = indices, None
         part.hessian_regularization = hessian_regularization
@@ -394,16 +431,15 @@ class Curvature:
         if self.indices is not None: self.indices = self.indices.to(device)
 
     def __matmul__(self, V):  # [p] or [p, k] → the same shape
-        p, columns = self.shape[0], V[:, None] if V.ndim == 1 else V
-        if columns.shape[0] != p or V.ndim > 2:
-            raise ValueError(f"V must have shape [{p}] or [{p}, k], got {tuple(V.shape)}")
+        columns = _columns(V, self.shape[0])
         if self.densified_for(columns.shape[1]).dense is not None: return self.dense @ V
         damped = _mean_products(self, columns) + self.hessian_regularization * columns
         return damped.reshape(V.shape)
 
     def densified_for(self, total_columns):  # of all products to come together → self
         "Form the matrix and use it from now on, if it is small and that is less work."
-        if self.dense is None and _dense_is_cheaper(self, total_columns): self.dense = self.to_dense()
+        if self.dense is None and _dense_is_cheaper(self, total_columns):
+            self.dense = self.to_dense()
         return self
 
     def to_dense(self) -> torch.Tensor:  # [p, p], exactly symmetric

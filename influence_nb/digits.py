@@ -19,10 +19,12 @@ def output_derivatives(
     x: torch.Tensor,  # inputs, [b, …]
     y: torch.Tensor,  # targets, [b, …]
 ) -> tuple:  # outputs [b, C], J [b, C, p], r [b, C], Λ [b, C, C]
-    "The outputs of each point, their derivative by θ, and gradient and Hessian of the loss by the outputs."
+    """The outputs of each point, their derivative by θ, and gradient and Hessian of the
+    loss by the outputs."""
     of_point = lambda theta, xi: f.outputs(theta, xi[None])[0]
     loss = lambda output, yi: f.loss(output[None], yi[None])
-    outputs, J = f.outputs(f.theta, x), vmap(jacrev(of_point), in_dims=(None, 0))(f.theta, x)
+    outputs, J = f.outputs(f.theta, x), vmap(jacrev(of_point),
+                                             in_dims=(None, 0))(f.theta, x)
     return outputs, J, vmap(grad(loss))(outputs, y), vmap(hessian(loss))(outputs, y)
 
 # %% ../nbs/45_digits.ipynb #digits10
@@ -33,16 +35,21 @@ def gauss_newton_leave_one_out_loss(
     y,  # training targets, [n, …]
     hessian_regularization: float = 0.0,  # λ
 ) -> torch.Tensor:  # L(f̃ᵢ, yᵢ), [n]
-    """Each training point's own loss as if it had not been trained on, with outputs taken as linear in θ: equation (3).
+    """Each training point's own loss as if it had not been trained on, with outputs
+    taken as linear in θ: equation (3).
 
-    Exact in linear regression, the Newton step in softmax regression on logits; for networks see Nickl and others (2023).
-    One factorization [p, p] for all points. Raises `SingularHessianError` where λ is too small, `ValueError` for bad data.
+    Exact in linear regression, the Newton step in softmax regression on logits; for
+    networks see Nickl and others (2023). One factorization [p, p] for all points.
+    Raises `SingularHessianError` where λ is too small, `ValueError` for bad data.
     """
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
     width = f.outputs(f.theta, x[:1]).shape[1:]
-    if len(width) != 1: raise ValueError(f"model must return one row of outputs a point, got shape [1, {', '.join(map(str, width))}]")
-    solve, losses = DirectInverse(Curvature(f, [(x, y)], "gauss_newton").block(None, hessian_regularization)), []
+    if len(width) != 1:
+        raise ValueError("model must return one row of outputs a point, got shape [1, "
+                         f"{', '.join(map(str, width))}]")
+    solve, losses = DirectInverse(Curvature(f, [(x, y)], "gauss_newton")
+                                  .block(None, hessian_regularization)), []
     for part in chunks(len(x), 4 * len(f.theta) * width[0]):
         outputs, J, r, hessians = output_derivatives(f, x[part], y[part])
         Q = J @ solve(J.flatten(0, 1).T).T.view(J.shape).mT / len(x)
@@ -59,11 +66,14 @@ def knn_shapley(
     y_val,  # validation labels, [m] int
     neighbors: int = 10,  # how many vote, at most n
 ) -> torch.Tensor:  # mean over the validation points of each training point's Shapley value, positive helps, [n]
-    "The worth of each point to a nearest-neighbor vote (Jia and others 2019): equations (4) and (5). Raises `ValueError`."
+    """The worth of each point to a nearest-neighbor vote (Jia and others 2019):
+    equations (4) and (5). Raises `ValueError`."""
     x, x_val = (torch.as_tensor(part).flatten(1).double() for part in (x, x_val))
     y, y_val, n = torch.as_tensor(y), torch.as_tensor(y_val), len(x)
-    if (len(y), len(y_val)) != (n, len(x_val)): raise ValueError("x and y, and x_val and y_val, must have one label a point")
-    if not 1 <= neighbors <= n: raise ValueError(f"neighbors must be between 1 and {n}, got {neighbors}")
+    if (len(y), len(y_val)) != (n, len(x_val)):
+        raise ValueError("x and y, and x_val and y_val, must have one label a point")
+    if not 1 <= neighbors <= n:
+        raise ValueError(f"neighbors must be between 1 and {n}, got {neighbors}")
     order = torch.cdist(x_val, x).argsort(dim=1, stable=True)
     match = (y[order] == y_val[:, None]).double()
     j = torch.arange(1, n)

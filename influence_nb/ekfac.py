@@ -73,10 +73,11 @@ def _seen_through(f, outputs, y):
         if outputs.double().logsumexp(dim).abs().max() < 1e-4:
             w = -gradient.sum(dim, keepdim=True).movedim(dim, -1)
             return LossHessian("softmax", w.reshape(len(outputs), -1), dim)
-    raise ValueError(
-        "the loss is linear in the model's outputs, so its Gauss-Newton matrix is "
-        "zero: use second_order_mode='empirical_fisher', or a loss with curvature, such as "
-        "CrossEntropyLoss of logits or a smooth loss in place of the absolute value")
+    raise ValueError("the loss is linear in the model's outputs, so its Gauss-Newton "
+                     "matrix is " "zero: use second_order_mode='empirical_fisher', or "
+                     "a loss with curvature, such as "
+                     "CrossEntropyLoss of logits or a smooth loss in place of the "
+                     "absolute value")
 
 # %% ../nbs/26_ekfac.ipynb #36716abf
 #| code-fold: true
@@ -86,10 +87,11 @@ DENSE_OUTPUTS = 2048  # a sample, up to which Λ is formed for a loss of no know
 def _dense_form(product, outputs):
     "Λ, one column at a time, [n, C, C]"
     C = outputs[0].numel()
-    if C > DENSE_OUTPUTS: raise ValueError(
-        f"the model has {C:,} outputs a sample, and the loss is neither a cross "
-        "entropy along one dimension nor a sum of losses of single outputs: its Hessian of "
-        f"{C:,} × {C:,} is not formed. Use second_order_mode='empirical_fisher'")
+    if C > DENSE_OUTPUTS:
+        raise ValueError(
+f"the model has {C:,} outputs a sample, and the loss is neither a cross "
+"entropy along one dimension nor a sum of losses of single outputs: its Hessian of "
+f"{C:,} × {C:,} is not formed. Use second_order_mode='empirical_fisher'")
     units = torch.eye(C, dtype=outputs.dtype, device=outputs.device)
     columns = [product(e.expand(len(outputs), C).reshape(outputs.shape)) for e in units]
     return torch.stack(columns, dim=-1).reshape(len(outputs), C, C)
@@ -420,9 +422,10 @@ def _second_pass(curvature, plan, bases, *options):
 #| code-summary: "Helpers"
 def _check_options(second_order_mode, fisher, block_structure="layer"):
     "What EKFAC can be asked for"
-    if second_order_mode not in ("gauss_newton", "empirical_fisher"): raise ValueError(
-        "second_order_mode must be 'gauss_newton' or 'empirical_fisher', since EKFAC is "
-        f"made of outer products and the Hessian is not one; got {second_order_mode!r}")
+    if second_order_mode not in ("gauss_newton", "empirical_fisher"):
+        raise ValueError(
+"second_order_mode must be 'gauss_newton' or 'empirical_fisher', since EKFAC is "
+f"made of outer products and the Hessian is not one; got {second_order_mode!r}")
     if fisher not in ("exact", "sampled"):
         raise ValueError(f"fisher must be 'exact' or 'sampled', got {fisher!r}")
     if block_structure != "layer":

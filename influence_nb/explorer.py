@@ -24,7 +24,9 @@ def _with_one(x): return np.column_stack([x, np.ones(len(x))])
 
 def _log_loss(z, y): return np.logaddexp(0, np.where(y == 1, -z, z))
 
-def _probability(z): return np.where(z >= 0, 1 / (1 + np.exp(-np.abs(z))), np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))))
+def _probability(z):
+    return np.where(z >= 0, 1 / (1 + np.exp(-np.abs(z))),
+                    np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))))
 
 # %% ../nbs/75_explorer.ipynb #219f3390
 def logistic_objective(
@@ -42,26 +44,30 @@ def logistic_objective(
     p = _probability(z)
     value = weight @ _log_loss(z, y) + regularization / 2 * theta @ theta
     gradient = X.T @ (weight * (p - y)) + regularization * theta
-    return value, gradient, (weight * p * (1 - p) * X.T) @ X + regularization * np.eye(3)
+    return (value, gradient, (weight * p * (1 - p) * X.T) @ X
+            + regularization * np.eye(3))
 
 # %% ../nbs/75_explorer.ipynb #2c6bcef2
 class NoOptimumError(ValueError):
-    "The objective has no minimum, or more than one; the message says why and what helps."
+    """The objective has no minimum, or more than one; the message says why and what
+    helps."""
 
 # %% ../nbs/75_explorer.ipynb #d0ca5b9d
-_PROBLEMS = {
-    "empty": "there is no point left: add some",
-    "one class": "all points are of one class, so with λ = 0 the weights run away: raise λ or flip a label",
-    "separable": "a straight line parts the classes, so with λ = 0 the weights run away: raise λ or flip a label",
-    "flat": "with λ = 0 many boundaries are equally good, for the points lie on one line: raise λ or move a point",
-}
+_PROBLEMS = {"empty": "there is no point left: add some",
+             "one class": "all points are of one class, so with λ = 0 the weights run "
+             "away: raise λ or flip a label",
+             "separable": "a straight line parts the classes, so with λ = 0 the "
+             "weights run away: raise λ or flip a label",
+             "flat": "with λ = 0 many boundaries are equally good, for the points lie "
+             "on one line: raise λ or move a point",}
 
 def _refuse_hopeless(theta, x, y, regularization):
     "Without a penalty: one class only, or a θ that puts every point on its side"
     if len(y) == 0: raise NoOptimumError(_PROBLEMS["empty"])
     if regularization > 0: return
     if len(np.unique(y)) == 1: raise NoOptimumError(_PROBLEMS["one class"])
-    if ((_with_one(x) @ theta) * (2 * y - 1) > 0).all(): raise NoOptimumError(_PROBLEMS["separable"])
+    if ((_with_one(x) @ theta) * (2 * y - 1) > 0).all():
+        raise NoOptimumError(_PROBLEMS["separable"])
 
 # %% ../nbs/75_explorer.ipynb #19ee0212
 def logistic_optimum(
@@ -71,18 +77,24 @@ def logistic_optimum(
     left_out=None,  # a point, or some, that count nothing
     max_iter: int = 100,  # largest number of steps
 ) -> tuple:  # θ̂ [3], Hessian there [3, 3]
-    "The minimum of (1) by steps (3). Raises `NoOptimumError` where there is none, or not just one."
+    """The minimum of (1) by steps (3). Raises `NoOptimumError` where there is none, or
+    not just one."""
     counted = ~np.isin(np.arange(len(x)), [] if left_out is None else left_out)
     theta = np.zeros(3)
     for _ in range(max_iter):
         _refuse_hopeless(theta, x[counted], y[counted], regularization)
-        value, gradient, hessian = logistic_objective(theta, x, y, regularization, left_out)
+        value, gradient, hessian = logistic_objective(theta, x, y, regularization,
+                                                      left_out)
         singular = np.linalg.eigvalsh(hessian)[0] < 1e-13 * np.trace(hessian)
-        step = np.linalg.solve(hessian + singular * 1e-9 * np.trace(hessian) * np.eye(3), gradient)
+        step = np.linalg.solve(hessian
+                               + singular * 1e-9 * np.trace(hessian) * np.eye(3),
+                               gradient)
         length = 1.0
         while length > 1e-8:
-            lower = logistic_objective(theta - length * step, x, y, regularization, left_out)[0]
-            if lower <= value - 1e-4 * length * gradient @ step + 1e-12 * abs(value): break
+            lower = logistic_objective(theta - length * step, x, y, regularization,
+                                       left_out)[0]
+            if lower <= value - 1e-4 * length * gradient @ step + 1e-12 * abs(value):
+                break
             length /= 2
         theta = theta - length * step
         if np.linalg.norm(step) <= 1e-9 * (1 + np.linalg.norm(theta)) and not singular:
@@ -97,7 +109,8 @@ def influence_on_test_loss(
     x_test,  # test points, [m, 2]
     y_test,  # test labels, [m]
 ) -> np.ndarray:  # Iᵢ, the mean over the test points; positive helps, [n]
-    "Equation (4) for every training point. Raises `NoOptimumError` where there is no optimum."
+    """Equation (4) for every training point. Raises `NoOptimumError` where there is no
+    optimum."""
     theta, hessian = logistic_optimum(x, y, regularization)
     v = np.linalg.solve(hessian, logistic_objective(theta, x_test, y_test, 0.0)[1])
     X = _with_one(x)
@@ -112,9 +125,12 @@ def change_without(
     x_test,  # test points, [m, 2]
     y_test,  # test labels, [m]
 ) -> float:  # mean test loss after the refit minus before; about Iᵢ/n
-    "What leaving one point out really does. Raises `NoOptimumError` if there is no optimum with or without it."
-    before, after = (logistic_optimum(x, y, regularization, left_out)[0] for left_out in (None, index))
-    return logistic_objective(after, x_test, y_test, 0.0)[0] - logistic_objective(before, x_test, y_test, 0.0)[0]
+    """What leaving one point out really does. Raises `NoOptimumError` if there is no
+    optimum with or without it."""
+    before, after = (logistic_optimum(x, y, regularization, left_out)[0]
+                     for left_out in (None, index))
+    return (logistic_objective(after, x_test, y_test, 0.0)[0]
+            - logistic_objective(before, x_test, y_test, 0.0)[0])
 
 # %% ../nbs/75_explorer.ipynb #8271196d
 def explorer_uniforms(
@@ -122,7 +138,8 @@ def explorer_uniforms(
     count: int,  # how many numbers
 ) -> np.ndarray:  # numbers in [0, 1), [count]
     "Uniform pseudo-random numbers, the same in Python and in the page."
-    state = np.uint32(seed) + np.uint32(0x6D2B79F5) * np.arange(1, count + 1, dtype=np.uint32)
+    state = np.uint32(seed) + np.uint32(0x6D2B79F5) * np.arange(1, count + 1,
+                                                                dtype=np.uint32)
     t = (state ^ (state >> 15)) * (state | 1)
     t = (t + (t ^ (t >> 7)) * (t | 61)) ^ t
     return (t ^ (t >> 14)) / 2**32
@@ -134,12 +151,15 @@ def explorer_blobs(
     seed: int,  # which sample
     flip_rate: float = 0.0,  # share of labels to flip
 ) -> tuple:  # x [n, 2] float64, labels as given [n] int, true labels [n] int
-    "Two blobs around (0, 0) and (1, 1), with the labels of the round(rate·n) least lucky points flipped."
+    """Two blobs around (0, 0) and (1, 1), with the labels of the round(rate·n) least
+    lucky points flipped."""
     choice, u, v, luck = explorer_uniforms(seed, 4 * num_samples).reshape(-1, 4).T
     y_true = (choice >= 0.5).astype(int)
     radius, angle = sigma * np.sqrt(-2 * np.log1p(-u)), 2 * np.pi * v
-    x = y_true[:, None] + radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
-    y, flips = y_true.copy(), np.argsort(luck, kind="stable")[:int(flip_rate * num_samples + 0.5)]
+    x = (y_true[:, None]
+         + radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)]))
+    y, flips = (y_true.copy(),
+                np.argsort(luck, kind="stable")[:int(flip_rate * num_samples + 0.5)])
     y[flips] ^= 1
     return x, y, y_true
 
@@ -164,27 +184,35 @@ def _reading(explorer):
     "What the chosen point does, in words"
     i, value = explorer.selected, explorer.influences[explorer.selected]
     moves = lambda change: f"{'falls' if change < 0 else 'rises'} by {abs(change):.3g}"
-    return (f"Point {i}, label {explorer.y[i]}{' (flipped)' if i in explorer.flipped else ''}, {'harms' if value < 0 else 'helps'} the model.\n"
-            f"Without it the test loss {moves(explorer.predicted)} (predicted), {moves(explorer.actual)} (refitted).")
+    return (f"Point {i}, label "
+            f"{explorer.y[i]}{' (flipped)' if i in explorer.flipped else ''}, "
+            f"{'harms' if value < 0 else 'helps'} the model.\n"
+            f"Without it the test loss {moves(explorer.predicted)} (predicted), "
+            f"{moves(explorer.actual)} (refitted).")
 
 # %% ../nbs/75_explorer.ipynb #f890b1f1
 def _draw_points(ax, explorer, values, largest):
-    "Points by label and influence, rings around the flips; returns what the color bar needs"
+    """Points by label and influence, rings around the flips; returns what the color bar
+    needs"""
     x, y = explorer.x, explorer.y
     for label, marker in ((0, "o"), (1, "s")):
-        shown = ax.scatter(*x[y == label].T, c=values[y == label], marker=marker, s=42, cmap="RdBu", vmin=-largest, vmax=largest,
-                           edgecolors="0.35", linewidths=0.7, label=f"label {label}")
-    ax.scatter(*x[explorer.flipped].T, s=140, facecolors="none", edgecolors="black", linewidths=1.5, label="flipped label")
+        shown = ax.scatter(*x[y == label].T, c=values[y == label], marker=marker, s=42,
+                           cmap="RdBu", vmin=-largest, vmax=largest, edgecolors="0.35",
+                           linewidths=0.7, label=f"label {label}")
+    ax.scatter(*x[explorer.flipped].T, s=140, facecolors="none", edgecolors="black",
+               linewidths=1.5, label="flipped label")
     return shown
 
 # four ticks that leave the middle free
-_TICKS = Path([(s * a, t * a) for s, t in ((1, 0), (-1, 0), (0, 1), (0, -1)) for a in (0.55, 1)], [Path.MOVETO, Path.LINETO] * 4)
+_TICKS = Path([(s * a, t * a) for s, t in ((1, 0), (-1, 0), (0, 1), (0, -1))
+               for a in (0.55, 1)], [Path.MOVETO, Path.LINETO] * 4)
 
 # %% ../nbs/75_explorer.ipynb #9caad62d
 def plot_explorer(
     explorer,  # what `influence_explorer` returned
 ):  # the axes
-    "The explorer as a still picture. Where there is no optimum, the points alone and the reason."
+    """The explorer as a still picture. Where there is no optimum, the points alone and
+    the reason."""
     fig, ax = plt.subplots(figsize=(6.4, 6.2), layout="constrained")
     solved = len(explorer.influences) == len(explorer.x) > 0
     values = explorer.influences if solved else np.zeros(len(explorer.x))
@@ -192,67 +220,86 @@ def plot_explorer(
     shown = _draw_points(ax, explorer, values, largest)
     limits = ax.get_xlim(), ax.get_ylim()
     if solved:
-        ax.scatter(*explorer.x[explorer.selected], s=900, marker=_TICKS, c="#00588a", linewidths=2.5)
+        ax.scatter(*explorer.x[explorer.selected], s=900, marker=_TICKS, c="#00588a",
+                   linewidths=2.5)
         _draw_line(ax, explorer.theta, color="black", linewidth=2, label="boundary")
-        _draw_line(ax, explorer.theta_without, color="black", linestyle="--", label="without the chosen point")
+        _draw_line(ax, explorer.theta_without, color="black", linestyle="--",
+                   label="without the chosen point")
         _draw_line(ax, [1, 1, -1], color="0.5", linestyle=":", label="best possible")
         bar = plt.colorbar(shown, ax=ax, location="bottom", aspect=45, pad=0.02)
-        bar.set_label("harms  ←  0  →  helps\ninfluence on the loss of 500 clean test points")
-    ax.set(xlim=limits[0], ylim=limits[1], xlabel="$x_0$", ylabel="$x_1$", aspect="equal")
-    ax.set_title(_reading(explorer) if solved else explorer.message, fontsize=10, loc="left")
+        bar.set_label("harms  ←  0  →  helps\ninfluence on the loss of 500 clean test "
+                      "points")
+    ax.set(xlim=limits[0], ylim=limits[1], xlabel="$x_0$", ylabel="$x_1$",
+           aspect="equal")
+    ax.set_title(_reading(explorer) if solved else explorer.message, fontsize=10,
+                 loc="left")
     fig.legend(fontsize=8.5, loc="outside lower center", ncols=3, frameon=False)
     return ax
 
 # %% ../nbs/75_explorer.ipynb #2036b14f
-def _static(name): return (files("influence_nb") / "static" / name).read_text(encoding="utf-8")
+def _static(name):
+    return (files("influence_nb") / "static" / name).read_text(encoding="utf-8")
 
 def _module():
     "Engine and front end as one ES module"
-    return _static("engine.js") + re.sub(r"^import .*\n", "", _static("explorer.js"), flags=re.M)
+    return _static("engine.js") + re.sub(r"^import .*\n", "", _static("explorer.js"),
+                                         flags=re.M)
 
 # %% ../nbs/75_explorer.ipynb #5c4518e6
 def explorer_page(
     **options,  # the opening state: num_samples, sigma, flip_rate, regularization, seed, selected, data
 ) -> str:  # HTML
-    """A self-contained piece of a page: style, an empty element, and the script that fills it.
+    """A self-contained piece of a page: style, an empty element, and the script that
+    fills it.
 
     Needs no kernel and no network.
     """
     script = re.sub(r"^export (default .*\n)?", "", _module(), flags=re.M)
     still = "<noscript>This picture moves where JavaScript is allowed.</noscript>"
-    mount = f"mount(document.currentScript.previousElementSibling, {_data_in_page(options)});"
-    return (f"<div class=\"explorer-figure\">\n<style>{_static('explorer.css')}</style>\n"
-            f"<div>{still}</div>\n"
-            f"<script>(() => {{\n{script}\n{mount}\n}})();</script>\n</div>")
+    mount = ("mount(document.currentScript.previousElementSibling, "
+             f"{_data_in_page(options)});")
+    return (
+        f"<div class=\"explorer-figure\">\n<style>{_static('explorer.css')}</style>\n"
+        f"<div>{still}</div>\n" "<script>(() => "
+        f"{{\n{script}\n{mount}\n}})();</script>\n</div>")
 
 # %% ../nbs/75_explorer.ipynb #d427a46c
 def _points(value):
     "Points as an array [n, 2], or an error that says what is wrong"
-    x = np.array(value, dtype=float).reshape(-1, 2) if len(value) == 0 else np.array(value, dtype=float)
-    if x.ndim != 2 or x.shape[1] != 2: raise ValueError(f"x must have shape [n, 2], got {x.shape}")
+    x = (np.array(value, dtype=float).reshape(-1, 2) if len(value) == 0
+         else np.array(value, dtype=float))
+    if x.ndim != 2 or x.shape[1] != 2:
+        raise ValueError(f"x must have shape [n, 2], got {x.shape}")
     if not np.isfinite(x).all(): raise ValueError("x holds NaN or infinite values")
     return x
 
 def _labels(value):
     "Labels as an array [n] of 0 and 1, or an error that says what is wrong"
     y = np.asarray(value).reshape(-1)
-    if not np.isin(y, (0, 1)).all(): raise ValueError(f"y must hold labels 0 and 1, got {np.unique(y)[:5]}")
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError(f"y must hold labels 0 and 1, got {np.unique(y)[:5]}")
     return y.astype(int)
 
 # %% ../nbs/75_explorer.ipynb #a9a2f2d1
 class _Face:
-    "The part of the explorer that does not know about widgets: data in, data out, results, and how it is shown"
+    """The part of the explorer that does not know about widgets: data in, data out,
+    results, and how it is shown"""
     def resample(self):
         "Draw the sample that the controls describe"
-        self.set_data(*explorer_blobs(self.num_samples, self.sigma, self.seed, self.flip_rate))
+        self.set_data(*explorer_blobs(self.num_samples, self.sigma, self.seed,
+                                      self.flip_rate))
         if len(self.influences): self.selected = int(np.argmin(self.influences))
 
     def set_data(self, x, y, y_true=None):
-        "Other points: x [n, 2], labels y [n], and, where they are known, the true labels"
+        """Other points: x [n, 2], labels y [n], and, where they are known, the true
+        labels"""
         x, y = _points(x), _labels(y)
         y_true = y.copy() if y_true is None else _labels(y_true)
-        if not len(x) == len(y) == len(y_true): raise ValueError(f"x, y and y_true must have one length, got {len(x)}, {len(y)} and {len(y_true)}")
-        with self.hold_sync(), self.hold_trait_notifications(): self.x, self.y, self.y_true = x, y, y_true
+        if not len(x) == len(y) == len(y_true):
+            raise ValueError(f"x, y and y_true must have one length, got {len(x)}, "
+                             f"{len(y)} and {len(y_true)}")
+        with self.hold_sync(), self.hold_trait_notifications():
+            self.x, self.y, self.y_true = x, y, y_true
         self.selected = min(self.selected, len(x) - 1)
 
     def flip(self, *indices):
@@ -270,34 +317,47 @@ class _Face:
         x, y = _test_set(self.sigma, self.seed)
         return torch.tensor(x), torch.tensor(y, dtype=torch.float64)[:, None]
 
-    predicted = property(lambda self: self.influences[self.selected] / len(self.x), doc="I/n of the chosen point")
-    actual = property(lambda self: change_without(self.selected, self.x, self.y, self.regularization, *_test_set(self.sigma, self.seed)),
+    predicted = property(lambda self: self.influences[self.selected] / len(self.x),
+                         doc="I/n of the chosen point")
+    actual = property(lambda self: change_without(self.selected, self.x, self.y,
+                                                  self.regularization,
+                                                  *_test_set(self.sigma, self.seed)),
                       doc="change of the test loss by a refit without the chosen point")
-    theta_without = property(lambda self: logistic_optimum(self.x, self.y, self.regularization, self.selected)[0],
+    theta_without = property(lambda self: logistic_optimum(self.x, self.y,
+                                                           self.regularization,
+                                                           self.selected)[0],
                              doc="parameters without the chosen point")
 
 # %% ../nbs/75_explorer.ipynb #97bf18fd
 class _Shown:
-    "How the explorer is shown: alive, in a page without a kernel, or as a still picture"
+    """How the explorer is shown: alive, in a page without a kernel, or as a still
+    picture"""
     def _solve(self):
         "The results, or the reason why there are none"
-        if not len(self.x) == len(self.y) == len(self.y_true): return  # in the middle of a change
+        if not len(self.x) == len(self.y) == len(self.y_true):
+            return  # in the middle of a change
         self.flipped = np.flatnonzero(self.y != self.y_true)
         try:
             self.theta = logistic_optimum(self.x, self.y, self.regularization)[0]
-            self.influences = influence_on_test_loss(self.x, self.y, self.regularization, *_test_set(self.sigma, self.seed))
+            self.influences = influence_on_test_loss(self.x, self.y,
+                                                     self.regularization,
+                                                     *_test_set(self.sigma, self.seed))
             self.message = ""
         except NoOptimumError as error:
-            self.theta, self.influences, self.message = np.zeros(0), np.zeros(0), str(error)
+            self.theta, self.influences, self.message = (np.zeros(0), np.zeros(0),
+                                                         str(error))
 
     def _options(self):
-        "The state for a page: the controls, and the points if the controls do not say them"
-        names = ("num_samples", "sigma", "flip_rate", "regularization", "seed", "selected")
+        """The state for a page: the controls, and the points if the controls do not say
+        them"""
+        names = ("num_samples", "sigma", "flip_rate", "regularization", "seed",
+                 "selected")
         options = {name: getattr(self, name) for name in names}
         sample = explorer_blobs(self.num_samples, self.sigma, self.seed, self.flip_rate)
         own = (self.x, self.y, self.y_true)
         if not all(np.array_equal(a, b) for a, b in zip(sample, own)):
-            options["data"] = {name: value.tolist() for name, value in zip(("x", "y", "y_true"), own)}
+            options["data"] = {name: value.tolist()
+                               for name, value in zip(("x", "y", "y_true"), own)}
         return options
 
     def _ipython_display_(self):
@@ -307,7 +367,8 @@ class _Shown:
         elif mode == "static":
             plot_explorer(self)
             plt.show()
-            display(Markdown("*The opening state. Run this chapter in JupyterLab (`make lab`) to flip, drag, add and remove points.*"))
+            display(Markdown("*The opening state. Run this chapter in JupyterLab "
+                             "(`make lab`) to flip, drag, add and remove points.*"))
         else:
             bundle = self._repr_mimebundle_()  # a pair with metadata in some versions
             display(bundle[0] if isinstance(bundle, tuple) else bundle, raw=True)
@@ -317,18 +378,28 @@ class _Shown:
 def _widget_class():
     "The widget's class; anywidget is imported here, and only here"
     try: import anywidget, traitlets
-    except ImportError: raise ImportError("the explorer needs anywidget: pip install 'influence_nb[lab]'") from None
+    except ImportError:
+        raise ImportError("the explorer needs anywidget: pip install "
+                          "'influence_nb[lab]'") from None
     def array(empty, kind):
-        return traitlets.Any(empty).tag(sync=True, to_json=lambda value, _: value.tolist(), from_json=lambda value, _: kind(value))
+        return traitlets.Any(empty).tag(sync=True,
+                                        to_json=lambda value, _: value.tolist(),
+                                        from_json=lambda value, _: kind(value))
 
     class InfluenceExplorer(_Face, _Shown, anywidget.AnyWidget):
         "Blobs in the plane under the reader's hand; see `influence_explorer`."
         _esm, _css = _module(), _static("explorer.css")
-        num_samples, seed = traitlets.Int(80).tag(sync=True), traitlets.Int(9).tag(sync=True)
-        sigma, flip_rate = traitlets.Float(0.4).tag(sync=True), traitlets.Float(0.06).tag(sync=True)
-        regularization, selected = traitlets.Float(1e-3).tag(sync=True), traitlets.Int(-1).tag(sync=True)
-        x, y, y_true = array(np.zeros((0, 2)), _points), array(np.zeros(0, int), _labels), array(np.zeros(0, int), _labels)
-        theta, influences, flipped = (traitlets.Any(np.zeros(0, kind)) for kind in (float, float, int))
+        num_samples, seed = (traitlets.Int(80).tag(sync=True),
+                             traitlets.Int(9).tag(sync=True))
+        sigma, flip_rate = (traitlets.Float(0.4).tag(sync=True),
+                            traitlets.Float(0.06).tag(sync=True))
+        regularization, selected = (traitlets.Float(1e-3).tag(sync=True),
+                                    traitlets.Int(-1).tag(sync=True))
+        x, y, y_true = (array(np.zeros((0, 2)), _points),
+                        array(np.zeros(0, int), _labels),
+                        array(np.zeros(0, int), _labels))
+        theta, influences, flipped = (traitlets.Any(np.zeros(0, kind))
+                                      for kind in (float, float, int))
         message = traitlets.Unicode()
 
         def __init__(self, **state):
@@ -342,13 +413,15 @@ def _widget_class():
             finally: self._from_page = False
 
         @traitlets.validate("x", "y", "y_true")
-        def _check(self, proposal): return (_points if proposal.trait.name == "x" else _labels)(proposal.value)
+        def _check(self, proposal):
+            return (_points if proposal.trait.name == "x" else _labels)(proposal.value)
 
         @traitlets.observe("x", "y", "y_true", "regularization")
         def _data_changed(self, _): self._solve()
 
         @traitlets.observe("num_samples", "sigma", "flip_rate", "seed")
-        def _control_changed(self, _): self._solve() if self._from_page else self.resample()
+        def _control_changed(self, _):
+            self._solve() if self._from_page else self.resample()
     return InfluenceExplorer
 
 # %% ../nbs/75_explorer.ipynb #9715cd77
@@ -366,11 +439,18 @@ def influence_explorer(
 ):  # an InfluenceExplorer: a widget in a running notebook, a moving or still picture on a page
     """Points under the reader's hand, colored by their influence on clean test points.
 
-    Traits shared with the page: `x` [n, 2], `y`, `y_true` [n], `selected` and the arguments. Computed from them:
-    `theta` [3], `influences` [n], `flipped`, `message` (why there is no optimum, or ""), `predicted` and `actual`
-    of the selected point. `.data()` and `.test_data()` give tensors. Raises `ValueError` for an argument out of range.
+    Traits shared with the page: `x` [n, 2], `y`, `y_true` [n], `selected` and the
+    arguments. Computed from them: `theta` [3], `influences` [n], `flipped`, `message`
+    (why there is no optimum, or ""), `predicted` and `actual` of the selected point.
+    `.data()` and `.test_data()` give tensors. Raises `ValueError` for an argument out
+    of range.
     """
-    for name, value, low, high in (("num_samples", num_samples, 1, 2000), ("sigma", sigma, 0.05, 2), ("flip_rate", flip_rate, 0, 0.5),
-                                   ("regularization", regularization, 0, 100), ("seed", seed, 0, 10**6)):
-        if not low <= value <= high: raise ValueError(f"{name} must lie between {low} and {high}, got {value}")
-    return _widget_class()(num_samples=num_samples, sigma=sigma, flip_rate=flip_rate, regularization=regularization, seed=seed)
+    for name, value, low, high in (("num_samples", num_samples, 1, 2000),
+                                   ("sigma", sigma, 0.05, 2),
+                                   ("flip_rate", flip_rate, 0, 0.5),
+                                   ("regularization", regularization, 0, 100),
+                                   ("seed", seed, 0, 10**6)):
+        if not low <= value <= high:
+            raise ValueError(f"{name} must lie between {low} and {high}, got {value}")
+    return _widget_class()(num_samples=num_samples, sigma=sigma, flip_rate=flip_rate,
+                           regularization=regularization, seed=seed)

@@ -23,12 +23,15 @@ def train_copies(
     momentum: float = 0.9,  # μ
     hessian_regularization: float = 0.0,  # λ of the penalty (λ/2)‖θ‖²
 ) -> torch.Tensor:  # where each copy ends, [B, p]
-    "Full-batch gradient descent with momentum for many copies of a model at once: equation (1)."
+    """Full-batch gradient descent with momentum for many copies of a model at once:
+    equation (1)."""
     x, y = check_samples(f, x, y)
     if weights.shape != (len(thetas), len(x)):
-        raise ValueError(f"weights must have shape [{len(thetas)}, {len(x)}], got {tuple(weights.shape)}")
+        raise ValueError(f"weights must have shape [{len(thetas)}, {len(x)}], got "
+                         f"{tuple(weights.shape)}")
     losses = vmap(f.of_sample, in_dims=(None, 0, 0))
-    objective = lambda theta, w: (w * losses(theta, x, y)).sum() / w.sum() + hessian_regularization / 2 * theta @ theta
+    objective = (lambda theta, w: (w * losses(theta, x, y)).sum() / w.sum()
+                 + hessian_regularization / 2 * theta @ theta)
     gradients, velocity = vmap(grad(objective)), torch.zeros_like(thetas)
     for _ in range(steps):
         velocity = momentum * velocity + gradients(thetas, weights)
@@ -43,7 +46,8 @@ def proximal_bregman_response(
     indices,  # points to give up, one at a time
     damping: float,  # λ, how strongly the parameters are held in place; positive
 ) -> torch.Tensor:  # θ*₋ᵢ for i = indices[b] in row b, [B, p]
-    "What influence with Gauss–Newton and damping is the first order of, at any parameters (Bae and others 2022): equation (3)."
+    """What influence with Gauss–Newton and damping is the first order of, at any
+    parameters (Bae and others 2022): equation (3)."""
     x, y = check_samples(f, x, y)
     if not damping > 0: raise ValueError(f"damping must be positive, got {damping}")
     outputs = f.outputs(f.theta, x).detach()
@@ -51,5 +55,7 @@ def proximal_bregman_response(
     def objective(theta, i):
         h = f.outputs(theta, x)
         distance = f.loss(h, y) - f.loss(outputs, y) - (slope * (h - outputs)).sum()
-        return distance - f.of_sample(theta, x[i], y[i]) / len(x) + damping / 2 * ((theta - f.theta) ** 2).sum()
-    return torch.stack([newton_minimize(lambda theta: objective(theta, i), f.theta, 1e-12)[0] for i in indices])
+        return (distance - f.of_sample(theta, x[i], y[i]) / len(x)
+                + damping / 2 * ((theta - f.theta) ** 2).sum())
+    return torch.stack([newton_minimize(lambda theta: objective(theta, i), f.theta,
+                                        1e-12)[0] for i in indices])

@@ -39,7 +39,8 @@ def chunks(
     chunk_size: int | None = None,  # rows a chunk, overrides the bound
 ):  # slices that cover 0 … n−1
     "Cut `n` rows into slices that need a bounded amount of memory."
-    if chunk_size is not None and chunk_size < 1: raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
     size = chunk_size or max(1, CHUNK_ELEMENTS // max(1, row_elements))
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
@@ -48,10 +49,12 @@ def finite_gradients(
     G: torch.Tensor,  # gradients, one a row, [n, …]
     start: int = 0,  # number of the first of them among all samples
 ) -> torch.Tensor:  # G itself
-    "Pass gradients on if they are finite. Raises `ValueError` naming the first sample whose gradient is not."
+    """Pass gradients on if they are finite. Raises `ValueError` naming the first sample
+    whose gradient is not."""
     if not torch.isfinite(G.sum()):
         bad = (~torch.isfinite(G.flatten(1))).any(1).nonzero()[0].item() + start
-        raise ValueError(f"the gradient of sample {bad} is NaN or infinite: remove it, or look for saturated outputs")
+        raise ValueError(f"the gradient of sample {bad} is NaN or infinite: remove it, "
+                         "or look for saturated outputs")
     return G
 
 # %% ../nbs/14_gradients.ipynb #465e3791
@@ -63,7 +66,8 @@ def gradient_chunks(
 ):  # yields (slice of the rows, their gradients [b, p])
     "The gradients of all samples, a bounded number of them at a time."
     for rows in chunks(len(x), len(f.theta), chunk_size):
-        yield rows, finite_gradients(sample_gradients(f, f.theta, x[rows], y[rows]), rows.start)
+        yield rows, finite_gradients(sample_gradients(f, f.theta, x[rows], y[rows]),
+                                     rows.start)
 
 # %% ../nbs/14_gradients.ipynb #423ec895
 def per_sample_gradients(
@@ -72,7 +76,8 @@ def per_sample_gradients(
     y,  # targets, [n, …]
     chunk_size: int | None = None,  # samples at a time; bounded memory by default
 ) -> torch.Tensor:  # ∇_θ L(zᵢ, θ̂) in row i, [n, p]
-    "The gradient of each sample's loss with respect to the parameters. Raises `ValueError` for bad or non-finite input."
+    """The gradient of each sample's loss with respect to the parameters. Raises
+    `ValueError` for bad or non-finite input."""
     x, y = check_samples(f, x, y)
     return torch.cat([G for _, G in gradient_chunks(f, x, y, chunk_size)])
 
@@ -102,7 +107,8 @@ def _mixed_by_loop(f, theta, x, y):
         def backward(model):
             value = f.loss_of(call_model(model, point), target)
             in_x = torch.autograd.grad(value, point, create_graph=True)[0]
-            rows = [torch.autograd.grad(g, theta, retain_graph=True, materialize_grads=True)[0]
+            rows = [torch.autograd.grad(g, theta, retain_graph=True,
+                                        materialize_grads=True)[0]
                     for g in in_x.flatten()]
             return torch.stack(rows).view(*point.shape[1:], len(theta))
         with torch.enable_grad(): return f.under(theta, backward)

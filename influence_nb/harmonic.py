@@ -63,7 +63,8 @@ class HarmonicMeanInverse:
 
 # %% ../nbs/25_harmonic.ipynb #d2c71747
 def _block_gradients(curvature, max_elements):
-    "Gradients of the training points over √λ, restricted to the block, a chunk at a time"
+    """Gradients of the training points over √λ, restricted to the block, a chunk at a
+    time"""
     f, i = curvature.f, curvature.indices
     chunk_size = max(1, max_elements // len(f.theta))
     for x, y in curvature.data:

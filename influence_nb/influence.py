@@ -26,34 +26,39 @@ class NotFittedError(RuntimeError):
 
 # %% ../nbs/17_influence.ipynb #3d9cd62a
 class SingularHessianError(ValueError):
-    "The Hessian has no inverse, or is not positive definite; the message names its smallest eigenvalue."
+    """The Hessian has no inverse, or is not positive definite; the message names its
+    smallest eigenvalue."""
 
 # %% ../nbs/17_influence.ipynb #ae48de79
 #| code-fold: true
 #| code-summary: "For messages and arguments"
 def _advice(curvature, smallest, largest=0.0):
-    "What helps against an eigenvalue (λ included) that is not safely positive, by what the matrix is made of"
+    """What helps against an eigenvalue (λ included) that is not safely positive, by
+    what the matrix is made of"""
     present = getattr(curvature, "hessian_regularization", 0.0)
     enough = present + 2 * max(0.0, -smallest) + 1e-5 * largest
     advice = f"Give a hessian_regularization above {enough:.1e}"
     mode = getattr(curvature, "second_order_mode", "hessian")
     if mode != "hessian":
-        return (f"{advice}: a matrix of second_order_mode={mode!r} has eigenvalues near zero "
-                "wherever the data leave a direction of the parameters open")
-    if smallest >= 0: return f"{advice}: the data leave a direction of the parameters open"
+        return (f"{advice}: a matrix of second_order_mode={mode!r} has eigenvalues "
+                "near zero " "wherever the data leave a direction of the parameters "
+                "open")
+    if smallest >= 0:
+        return f"{advice}: the data leave a direction of the parameters open"
     return f"{advice}, train to a minimum, or use second_order_mode='gauss_newton'"
 
 def _refuse_singular(H, curvature, precision):
-    "Raise, unless the eigenvalues say that the matrix is safely positive definite after all"
+    """Raise, unless the eigenvalues say that the matrix is safely positive definite
+    after all"""
     values = torch.linalg.eigvalsh(H)
     smallest, largest = values[0].item(), values[-1].item()
     entries = torch.finfo(precision)  # rounding of the entries, and of the eigenvalues
     rounding = 10 * (entries.eps + len(H) * torch.finfo(H.dtype).eps) * abs(largest)
     if smallest > rounding + 10 * len(H) * entries.tiny * entries.eps: return
     advice = _advice(curvature, smallest if smallest < -rounding else 0.0, largest)
-    raise SingularHessianError(
-        f"the Hessian is singular or indefinite: its smallest eigenvalue is {smallest:.3e} "
-        f"(largest {largest:.3e}). {advice}")
+    raise SingularHessianError("the Hessian is singular or indefinite: its smallest "
+                               f"eigenvalue is {smallest:.3e} "
+                               f"(largest {largest:.3e}). {advice}")
 
 # %% ../nbs/17_influence.ipynb #c615113b
 def _wide(device):
@@ -66,13 +71,16 @@ class DirectInverse:
         self,
         curvature: Curvature,  # symmetric positive definite, [p, p]
     ):
-        "Raises `SingularHessianError`, with the smallest eigenvalue, if rounding could change the answer."
+        """Raises `SingularHessianError`, with the smallest eigenvalue, if rounding
+        could change the answer."""
         H = curvature.to_dense()
         precision, H = H.dtype, H.to(_wide(H.device))
         self.factor, failed = torch.linalg.cholesky_ex(H)
         diagonal = self.factor.diagonal()
-        safe = (diagonal.min() / diagonal.max()) ** 2 > 100 * len(H) * torch.finfo(precision).eps
-        too_small = diagonal.max() ** 2 < torch.finfo(precision).tiny / torch.finfo(precision).eps
+        safe = (diagonal.min() / diagonal.max()) ** 2 > 100 * len(H) * torch.finfo(
+            precision).eps
+        too_small = (diagonal.max() ** 2 < torch.finfo(precision)
+                     .tiny / torch.finfo(precision).eps)
         if failed or too_small or not safe: _refuse_singular(H, curvature, precision)
 
     def __call__(
@@ -89,32 +97,40 @@ class DirectInverse:
 
 # %% ../nbs/17_influence.ipynb #26c025d7
 def _known_structure(block_structure):
-    "Let only structures pass; whether the names in a mapping are the model's is seen later"
+    """Let only structures pass; whether the names in a mapping are the model's is seen
+    later"""
     named = getattr(block_structure, "items", None)
     lists = named and all(isinstance(names, (list, tuple, set)) for _, names in named())
-    if lists or isinstance(block_structure, str) and block_structure in ("full", "layer", "parameter"):
+    if lists or isinstance(block_structure, str) and block_structure in ("full",
+                                                                         "layer",
+                                                                         "parameter"):
         return block_structure
-    raise ValueError("block_structure must be 'full', 'layer', 'parameter' or a mapping of block name → "
-                     f"list of parameter names, got {block_structure!r}")
+    raise ValueError("block_structure must be 'full', 'layer', 'parameter' or a "
+                     "mapping of block name → " "list of parameter names, got "
+                     f"{block_structure!r}")
 
 def parameter_blocks(
     f: LossOfParameters,  # the loss as a function of the parameters
     block_structure="full",  # "full", "layer", "parameter", or a mapping of block name → parameter names
 ) -> dict:  # block name → indices into θ, or None for all of θ
-    """Split θ into blocks. Raises `ValueError` for an unknown structure, an unknown name, or blocks that miss or
-    share parameters."""
+    """Split θ into blocks. Raises `ValueError` for an unknown structure, an unknown
+    name, or blocks that miss or share parameters."""
     _known_structure(block_structure)
     if block_structure == "full": return {"full": None}
     if block_structure == "parameter": named = {name: [name] for name in f.names}
     elif block_structure == "layer":
         named = {}
-        for name in f.names: named.setdefault(name.rpartition(".")[0] or "model", []).append(name)
+        for name in f.names:
+            named.setdefault(name.rpartition(".")[0] or "model", []).append(name)
     else: named = dict(block_structure)
     given = [name for names in named.values() for name in names]
     if sorted(given) != sorted(f.names):
-        raise ValueError(f"block_structure must name each of {f.names} exactly once, got {given}")
-    ranges = dict(zip(f.names, torch.arange(len(f.theta), device=f.theta.device).split(f.sizes)))
-    return {block: torch.cat([ranges[name] for name in names]) for block, names in named.items()}
+        raise ValueError(f"block_structure must name each of {f.names} exactly once, "
+                         f"got {given}")
+    ranges = dict(zip(f.names, torch.arange(len(f.theta), device=f.theta.device)
+                      .split(f.sizes)))
+    return {block: torch.cat([ranges[name] for name in names])
+            for block, names in named.items()}
 
 # %% ../nbs/17_influence.ipynb #8d7185b6
 def _regularization(value, block=None):
@@ -123,24 +139,26 @@ def _regularization(value, block=None):
     except (TypeError, ValueError, RuntimeError): number = float("nan")
     if 0 <= number < float("inf"): return value
     where = "" if block is None else f" for block {block!r}"
-    raise ValueError(f"hessian_regularization must be zero or positive, and finite, got {value!r}{where}")
+    raise ValueError("hessian_regularization must be zero or positive, and finite, "
+                     f"got {value!r}{where}")
 
 def _regularizations(given):
     "λ, or a mapping of λ, whatever the blocks will be"
-    for value in given.values() if hasattr(given, "items") else [given]: _regularization(value)
+    for value in given.values() if hasattr(given, "items") else [given]:
+        _regularization(value)
     return given
 
 def block_regularizations(
     hessian_regularization,  # λ for all blocks, or a mapping of block name → λ
     blocks,  # the block names
 ) -> dict:  # block name → λ
-    """Spread λ over the blocks. Raises `ValueError` for a block without a value, an unknown name, or a λ that is no
-    number, negative or infinite."""
+    """Spread λ over the blocks. Raises `ValueError` for a block without a value, an
+    unknown name, or a λ that is no number, negative or infinite."""
     given = hessian_regularization
     if not hasattr(given, "items"): given = dict.fromkeys(blocks, given)
     if set(given) != set(blocks):
-        raise ValueError(f"hessian_regularization must have one value for each block of {list(blocks)}, "
-                         f"got {list(given)}")
+        raise ValueError("hessian_regularization must have one value for each block "
+                         f"of {list(blocks)}, " f"got {list(given)}")
     return {block: _regularization(value, block) for block, value in given.items()}
 
 # %% ../nbs/17_influence.ipynb #c591cc15
@@ -148,20 +166,25 @@ def block_regularizations(
 #| code-summary: "For messages and arguments"
 def _fitted(influence):
     "The loss as a function, or an error that says what to do first"
-    if influence.f is None: raise NotFittedError(f"{type(influence).__name__} is not fitted: call .fit(train_loader) first")
+    if influence.f is None:
+        raise NotFittedError(f"{type(influence).__name__} is not fitted: call "
+                             ".fit(train_loader) first")
     return influence.f
 
 # %% ../nbs/17_influence.ipynb #59a449bc
 def _solve(influence, G):
     "H⁻¹ for each row of G [N, p], block by block"
-    if list(influence.blocks.values()) == [None]: return influence.inverses["full"](G.T).T
+    if list(influence.blocks.values()) == [None]:
+        return influence.inverses["full"](G.T).T
     factors = torch.empty_like(G)
-    for block, i in influence.blocks.items(): factors[:, i] = influence.inverses[block](G[:, i].T).T
+    for block, i in influence.blocks.items():
+        factors[:, i] = influence.inverses[block](G[:, i].T).T
     return factors
 
 # %% ../nbs/17_influence.ipynb #17000001
 def _measured_chunks(f, x, y, measure):
-    "Gradients by θ of the loss, or of another function of outputs and targets, in chunks"
+    """Gradients by θ of the loss, or of another function of outputs and targets, in
+    chunks"""
     if measure is None: yield from (G for _, G in gradient_chunks(f, x, y)); return
     if not callable(measure): raise TypeError(
         f"measure must be a function of (model(x), y), got {type(measure).__name__}")
@@ -181,16 +204,22 @@ def _measured_chunks(f, x, y, measure):
 # %% ../nbs/17_influence.ipynb #0f71a5e1
 #| code-fold: true
 #| code-summary: "For messages and arguments"
-def _no_inverse(curvature): raise NotImplementedError("use a subclass that names its inverse, such as DirectInfluence")
+def _no_inverse(curvature):
+    raise NotImplementedError("use a subclass that names its inverse, such as "
+                              "DirectInfluence")
 
-def _with_options(function, inverse):
-    "The signature of a function, with the options of an inverse in place of its **options"
-    mine, theirs = inspect.signature(function), list(inspect.signature(inverse).parameters.values())[1:]
+def _signature_of(cls, function):
+    "The signature of `function`, with the options of an inverse in place of **options"
+    if "__init__" in vars(cls): return None  # it has one of its own
+    mine, theirs = map(inspect.signature, (function, cls.inverse_class))
     own = [p for p in list(mine.parameters.values())[1:] if p.kind != p.VAR_KEYWORD]
-    return mine.replace(parameters=own + [p.replace(kind=p.KEYWORD_ONLY) for p in theirs])
+    options = list(theirs.parameters.values())[1:]
+    named = [p.replace(kind=p.KEYWORD_ONLY) for p in options]
+    return mine.replace(parameters=own + named)
 
 def _check_options(inverse, options):
-    "Unknown names raise `TypeError`; an inverse that has `check_options` looks at the values"
+    """Unknown names raise `TypeError`; an inverse that has `check_options` looks at the
+    values"""
     inspect.signature(inverse).bind(None, **options)
     if hasattr(inverse, "check_options"): inverse.check_options(**options)
 
@@ -199,7 +228,7 @@ class FittedInverse:
     """The curvature of a model's loss over its training data, and the inverse of each
     block. A subclass names its inverse, whose options are taken by keyword. Raises
     `TypeError` for an unknown option and `ValueError` for an impossible one."""
-    inverse_class = staticmethod(_no_inverse)  # (curvature, **options) → [p, k] → [p, k]
+    inverse_class = staticmethod(_no_inverse)
 
     def __init__(
         self,
@@ -220,9 +249,7 @@ class FittedInverse:
         self.blocks, self.block_structure = None, _known_structure(block_structure)
 
     def __init_subclass__(cls):
-        own = "__init__" in vars(cls)
-        options = None if own else _with_options(FittedInverse.__init__, cls.inverse_class)
-        cls.__signature__ = options
+        cls.__signature__ = _signature_of(cls, FittedInverse.__init__)
 
     def inverse(self, curvature):  # of one block; to override where there is more to do
         return self.inverse_class(curvature, **self.options)
@@ -237,11 +264,12 @@ class FittedInverse:
         blocks = parameter_blocks(f, self.block_structure)
         damping = block_regularizations(self.hessian_regularization, blocks)
         whole = Curvature(f, train_loader, self.second_order_mode)
-        self.inverses, self.f, self.blocks = self.inverses_of(whole, blocks, damping), f, blocks
+        self.inverses, self.f, self.blocks = (self.inverses_of(whole, blocks, damping),
+                                              f, blocks)
         return self
 
     def to(self, device):  # where to compute from now on → self
-        "Move the copied parameters and the inverses. The user's model stays where it is."
+        "Move the copied parameters and the inverses, not the user's model."
         for part in (_fitted(self), *self.inverses.values()): part.to(device)
         self.blocks = {block: i if i is None else i.to(device)
                        for block, i in self.blocks.items()}
@@ -249,7 +277,8 @@ class FittedInverse:
 
 # %% ../nbs/17_influence.ipynb #9af7cbf0
 def _connect(f, factors, x, y, mode, index_sets):
-    "Inner products of factors [T, p] with gradients, over all parameters (None) or some"
+    """Inner products of factors [T, p] with gradients, over all parameters (None) or
+    some"""
     factors = torch.as_tensor(factors, dtype=f.theta.dtype, device=f.theta.device)
     if factors.ndim != 2 or factors.shape[1] != len(f.theta): raise ValueError(
         f"factors must have shape [N_test, {len(f.theta)}], got {tuple(factors.shape)}")
@@ -321,10 +350,11 @@ class InfluenceFactors(FittedInverse):
 
 # %% ../nbs/17_influence.ipynb #5a1ce4e6
 class Influence(InfluenceFactors):
-    """I(z_test, z_train) = ∇L(z_test)ᵀ H⁻¹ ∇L(z_train). Positive means helpful: to first
-    order, taking the training point away raises the test loss by I/n (Koh & Liang 2017,
-    with their sign turned). A `measure` of the model's outputs and the targets may stand
-    for the test loss, as a logit or a gap between groups; I/n is then its change."""
+    """I(z_test, z_train) = ∇L(z_test)ᵀ H⁻¹ ∇L(z_train). Positive means helpful: to
+    first order, taking the training point away raises the test loss by I/n (Koh & Liang
+    2017, with their sign turned). A `measure` of the model's outputs and the targets
+    may stand for the test loss, as a logit or a gap between groups; I/n is then its
+    change."""
 
     def _scores(self, blocks, x_test, y_test, x, y, mode):  # to score pairs without factors
         factors = self.influence_factors(x_test, y_test)
@@ -364,7 +394,8 @@ def _ask(influence, blocks, x_test, y_test, x, y, mode, measure):
 
 # %% ../nbs/17_influence.ipynb #0742f3a2
 class DirectInfluence(Influence):
-    "Influence functions with the exact inverse: forms the matrix [p, p], so it is for up to some thousands of parameters."
+    """Influence functions with the exact inverse: forms the matrix [p, p], so it is for
+    up to some thousands of parameters."""
     inverse_class = DirectInverse
 
 # %% ../nbs/17_influence.ipynb #2d34f08a
@@ -383,20 +414,26 @@ def plot_influences(
 ):  # the axes
     "Scatter points colored by influence: blue helps, red harms, white is zero."
     x, influences = np.asarray(x), np.asarray(influences).ravel()
-    if x.ndim != 2 or x.shape != (len(influences), 2): raise ValueError(f"x must have shape [{len(influences)}, 2], one row for each influence, got {x.shape}")
+    if x.ndim != 2 or x.shape != (len(influences), 2):
+        raise ValueError(f"x must have shape [{len(influences)}, 2], one row for each "
+                         f"influence, got {x.shape}")
     if ax is None: _, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
     largest = np.abs(influences).max() or 1.0
     low, high = colorbar_limits or (-largest, largest)
     order = np.argsort(np.abs(influences))
-    points = ax.scatter(*x[order].T, c=influences[order], cmap="RdBu", norm=TwoSlopeNorm(0, min(low, -1e-300), max(high, 1e-300)), edgecolors="0.6", linewidths=0.3)
+    points = ax.scatter(*x[order].T, c=influences[order], cmap="RdBu",
+                        norm=TwoSlopeNorm(0, min(low, -1e-300), max(high, 1e-300)),
+                        edgecolors="0.6", linewidths=0.3)
     limits = ax.get_xlim(), ax.get_ylim()
     if line is not None: ax.plot(*np.asarray(line).T, color="black", linewidth=1)
     if corrupted_indices is not None:
-        ax.scatter(*x[_as_indices(corrupted_indices, len(x), "corrupted_indices")].T, facecolors="none", edgecolors="red", s=80, label="flipped label")
+        ax.scatter(*x[_as_indices(corrupted_indices, len(x), "corrupted_indices")].T,
+                   facecolors="none", edgecolors="red", s=80, label="flipped label")
         ax.legend()
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=limits[0], ylim=limits[1])
     if suptitle: ax.figure.suptitle(suptitle)
-    ax.figure.colorbar(points, ax=ax, label=f"{legend_title or 'influence'}\nharms  ←  0  →  helps")
+    ax.figure.colorbar(points, ax=ax, label=f"{legend_title or 'influence'}\nharms  ←  "
+                       "0  →  helps")
     return ax
 
 # %% ../nbs/17_influence.ipynb #98d8fb23
@@ -410,7 +447,8 @@ def deletion_changes(
 ) -> torch.Tensor:  # predicted change of each test loss, [N_test, N_train]
     """What happens to the test loss if a row is deleted and the model trained again
     with the same λ, to first order (equation 6). `influences` divided by n answers the
-    other question, that of a point without weight; with no penalty, a factor n/(n − 1)."""
+    other question, that of a point without weight; with no penalty, a factor n/(n −
+    1)."""
     scores = influence.influences(x_test, y_test, x, y)
     f, n = influence.f, len(x) if num_training is None else num_training
     if n < 2: raise ValueError(f"num_training must be at least 2, got {n}")
@@ -430,7 +468,8 @@ def sandwich_covariance(
     y,  # all training targets, [n, …]
 ) -> torch.Tensor:  # covariance of θ̂, [p, p]; roots of its diagonal: standard errors
     """FᵀF/n² with the influence factors, less their mean, as rows of F (equation 8):
-    the covariance of θ̂ over repeated data sets, also under a wrong model (White 1980)."""
+    the covariance of θ̂ over repeated data sets, also under a wrong model (White
+    1980)."""
     factors = influence.influence_factors(x, y)
     factors = factors - factors.mean(0)
     return factors.T @ factors / len(factors) ** 2

@@ -24,21 +24,28 @@ from .objective import LossOfParameters
 def _is_linear(module):
     "A layer z = W a + b, or one that is so at each position of an image"
     forward = type(module).forward
-    return forward is nn.Linear.forward or (forward is nn.Conv2d.forward and module.groups == 1)
+    return forward is nn.Linear.forward or (forward is nn.Conv2d.forward
+                                            and module.groups == 1)
 
 # %% ../nbs/15_layers.ipynb #20210508
 def linear_layers(
     f: LossOfParameters,  # the loss as a function of the parameters
 ) -> dict:  # layer name → the module in `f.model`, for layers with at least one trainable parameter
-    "The linear layers that θ consists of. Raises `ValueError` naming a layer of another kind, or one that shares parameters."
-    trainable, owner, layers = {id(f.model.get_parameter(name)) for name in f.names}, {}, {}
+    """The linear layers that θ consists of. Raises `ValueError` naming a layer of
+    another kind, or one that shares parameters."""
+    trainable, owner, layers = ({id(f.model.get_parameter(name)) for name in f.names},
+                                {}, {})
     for name, module in f.model.named_modules():
         own = [id(p) for p in module.parameters(recurse=False) if id(p) in trainable]
-        if own and not _is_linear(module): raise ValueError(
-            f"layer {name or 'model'!r} ({type(module).__name__}) has trainable parameters but is neither nn.Linear "
-            "nor nn.Conv2d with groups=1: freeze it, or use a method that needs only flat gradients")
+        if own and not _is_linear(module):
+            raise ValueError(f"layer {name or 'model'!r} ({type(module).__name__}) has "
+                             "trainable parameters but is neither nn.Linear "
+                             "nor nn.Conv2d with groups=1: freeze it, or use a method "
+                             "that needs only flat gradients")
         for p in own:
-            if p in owner: raise ValueError(f"layers {owner[p]!r} and {name!r} share a parameter, so its gradient is not one pair")
+            if p in owner:
+                raise ValueError(f"layers {owner[p]!r} and {name!r} share a parameter, "
+                                 "so its gradient is not one pair")
             owner[p] = name
         if own: layers[name] = module
     return layers
@@ -52,32 +59,39 @@ def input_rows(
     if isinstance(module, nn.Linear): return x.reshape(len(x), -1, x.shape[-1])
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     padded = F.pad(x, module._reversed_padding_repeated_twice, mode)
-    return F.unfold(padded, module.kernel_size, module.dilation, 0, module.stride).transpose(1, 2)
+    return F.unfold(padded, module.kernel_size, module.dilation, 0,
+                    module.stride).transpose(1, 2)
 
 # %% ../nbs/15_layers.ipynb #9b06fa66
 #| code-fold: true
 #| code-summary: "Plumbing"
 def _output_rows(module, z):
     "The same for the output: [n, positions, out]"
-    return z.reshape(len(z), -1, z.shape[-1]) if isinstance(module, nn.Linear) else z.flatten(2).transpose(1, 2)
+    return (z.reshape(len(z), -1, z.shape[-1]) if isinstance(module, nn.Linear)
+            else z.flatten(2).transpose(1, 2))
 
 # %% ../nbs/15_layers.ipynb #e1c4b0ca
 class LayerPass(NamedTuple):
     "What passed through the linear layers of a model on a batch."
     outputs: torch.Tensor  # of the model, [n, …]
     inputs: dict  # layer name → a, [n, positions, in]
-    pull_back: object  # function: cotangent of the outputs [n, …] → {layer name: δ [n, positions, out]}
+    # function: cotangent of the outputs [n, …] → {layer name: δ [n, positions, out]}
+    pull_back: object
 
 # %% ../nbs/15_layers.ipynb #20b4482a
 #| code-fold: true
 #| code-summary: "Plumbing"
 def _watch(name, n, inputs, perturbations):
-    "A hook that notes a layer's input and adds a zero, to be differentiated by, to its output"
+    """A hook that notes a layer's input and adds a zero, to be differentiated by, to
+    its output"""
     def hook(module, args, kwargs, output):
         x = (*args, *kwargs.values())[0]
-        if name in inputs: raise ValueError(f"layer {name!r} is called twice, so its gradient is not one pair")
-        if len(x) != n or x.ndim < 2: raise ValueError(
-            f"the input of layer {name!r} has shape {tuple(x.shape)}: it must begin with the {n} samples")
+        if name in inputs:
+            raise ValueError(f"layer {name!r} is called twice, so its gradient is not "
+                             "one pair")
+        if len(x) != n or x.ndim < 2:
+            raise ValueError(f"the input of layer {name!r} has shape {tuple(x.shape)}: "
+                             f"it must begin with the {n} samples")
         inputs[name] = input_rows(module, x.detach())
         perturbations[name] = torch.zeros_like(output, requires_grad=True)
         return output + perturbations[name]
@@ -90,10 +104,12 @@ def layer_pass(
 ) -> LayerPass:  # the outputs, each layer's inputs, and the way back to each layer's δ
     """One pass forward through the model that notes the inputs of its linear layers.
 
-    Raises `ValueError` naming a layer that is of another kind, shares parameters, or is not called exactly once.
+    Raises `ValueError` naming a layer that is of another kind, shares parameters, or is
+    not called exactly once.
     """
     layers, inputs, perturbations = linear_layers(f), {}, {}
-    handles = [module.register_forward_hook(_watch(name, len(x), inputs, perturbations), prepend=True, with_kwargs=True)
+    handles = [module.register_forward_hook(_watch(name, len(x), inputs, perturbations),
+                                            prepend=True, with_kwargs=True)
                for name, module in layers.items()]
     try:
         with torch.enable_grad(): outputs = f.outputs(f.theta.detach(), x)
@@ -103,10 +119,14 @@ def layer_pass(
     finally:
         for handle in handles: handle.remove()
     for name in layers:
-        if name not in inputs: raise ValueError(f"layer {name!r} has trainable parameters but is never called as a layer")
+        if name not in inputs:
+            raise ValueError(f"layer {name!r} has trainable parameters but is never "
+                             "called as a layer")
     def pull_back(cotangent):
-        deltas = torch.autograd.grad(outputs, list(perturbations.values()), cotangent, retain_graph=True, materialize_grads=True)
-        return {name: _output_rows(layers[name], delta) for name, delta in zip(perturbations, deltas)}
+        deltas = torch.autograd.grad(outputs, list(perturbations.values()), cotangent,
+                                     retain_graph=True, materialize_grads=True)
+        return {name: _output_rows(layers[name], delta)
+                for name, delta in zip(perturbations, deltas)}
     return LayerPass(outputs.detach(), inputs, pull_back)
 
 # %% ../nbs/15_layers.ipynb #2c5f0526
@@ -129,7 +149,8 @@ def flat_gradients(
     for name in f.names:
         layer, _, kind = name.rpartition(".")
         a, delta = inputs[layer], deltas[layer]
-        columns.append(delta.sum(1) if kind == "bias" else (delta.transpose(1, 2) @ a).flatten(1))
+        columns.append(delta.sum(1) if kind == "bias" else (delta.transpose(1, 2) @ a)
+                       .flatten(1))
     return torch.cat(columns, dim=1)
 
 # %% ../nbs/15_layers.ipynb #fda3ab9e
@@ -139,33 +160,43 @@ def layer_products(
     other_a: torch.Tensor,  # inputs for other samples, [m, positions, in]
     other_delta: torch.Tensor,  # their gradients at the output, [m, positions, out]
 ) -> torch.Tensor:  # ⟨Σ δaᵀ, Σ δ'a'ᵀ⟩ for every pair of samples, [n, m]
-    "Inner products of the weight gradients of a layer: by equation (3), or by writing them out where that is less work."
+    """Inner products of the weight gradients of a layer: by equation (3), or by writing
+    them out where that is less work."""
     positions, in_out = a.shape[1], a.shape[2] * delta.shape[2]
     if positions**2 * (a.shape[2] + delta.shape[2]) > in_out:
-        return (delta.transpose(1, 2) @ a).flatten(1) @ (other_delta.transpose(1, 2) @ other_a).flatten(1).T
-    products = (a.flatten(0, 1) @ other_a.flatten(0, 1).T) * (delta.flatten(0, 1) @ other_delta.flatten(0, 1).T)
+        return (delta.transpose(1, 2) @ a).flatten(1) @ (other_delta.transpose(1, 2)
+                                                         @ other_a).flatten(1).T
+    products = (a.flatten(0, 1) @ other_a.flatten(0, 1).T) * (delta.flatten(0, 1)
+                                                              @ other_delta.flatten(
+            0, 1).T)
     return products.view(len(a), positions, len(other_a), positions).sum((1, 3))
 
 # %% ../nbs/15_layers.ipynb #cb36cab7
 def chain_modules(
     f: LossOfParameters,  # the loss as a function of the parameters
 ):  # [(name, module)] in the order of application, or None if the model is no chain
-    "Whether the model applies linear layers and parameter-free modules one after the other, and which."
+    """Whether the model applies linear layers and parameter-free modules one after the
+    other, and which."""
     def leaves(name, module):
         if type(module).forward is not nn.Sequential.forward: return [(name, module)]
-        return [leaf for child, part in module._modules.items() for leaf in leaves(f"{name}.{child}".lstrip("."), part)]
+        return [leaf for child, part in module._modules.items()
+                for leaf in leaves(f"{name}.{child}".lstrip("."), part)]
     try: trained = {id(module) for module in linear_layers(f).values()}
     except ValueError: return None
     modules = leaves("", f.model)
-    hooked = any(module._forward_hooks or module._forward_pre_hooks for module in f.model.modules())
-    return None if hooked or sum(id(module) in trained for _, module in modules) != len(trained) else modules
+    hooked = any(module._forward_hooks or module._forward_pre_hooks
+                 for module in f.model.modules())
+    return None if hooked or sum(id(module) in trained
+                                 for _, module in modules) != len(trained) else modules
 
 # %% ../nbs/15_layers.ipynb #99741549
 class LinearStep:
-    "z = W a + b at each position. Tangents R have shape [n, k, …]: k directions of a sample side by side."
+    """z = W a + b at each position. Tangents R have shape [n, k, …]: k directions of a
+    sample side by side."""
     def __init__(self, name, module, f, a):  # layer name, the layer, the loss, the input [n, …, in]
         parameters, self.a, self.delta = f.unflatten(f.theta), a, None
-        self.weight_name, self.bias_name = (f"{name}.{kind}".lstrip(".") for kind in ("weight", "bias"))
+        self.weight_name, self.bias_name = (f"{name}.{kind}".lstrip(".")
+                                            for kind in ("weight", "bias"))
         self.weight = parameters.get(self.weight_name, module.weight).flatten(1)
         self.bias = parameters.get(self.bias_name, module.bias)
 
@@ -177,16 +208,20 @@ class LinearStep:
 
     def push(self, R, directions):  # R a [n, k, …, in] (None: zero), {parameter: [k, …]} → R z
         Rz = 0 if R is None else R @ self.weight.T
-        if self.weight_name in directions: Rz += torch.einsum("n...i,koi->nk...o", self.a, directions[self.weight_name])
+        if self.weight_name in directions:
+            Rz += torch.einsum("n...i,koi->nk...o", self.a,
+                               directions[self.weight_name])
         if self.bias_name in directions:  # the same for every sample and position
-            Rb = directions[self.bias_name].unflatten(1, (1,) * (self.a.ndim - 2) + (-1,))
+            Rb = directions[self.bias_name].unflatten(1, (1,) * (self.a.ndim - 2)
+                                                      + (-1,))
             Rz += Rb.expand(len(self.a), -1, *self.a.shape[1:-1], -1)
         return Rz
 
     def pull(self, R, Ra, directions):  # R δ at the output [n, k, …, out], R a (unused), directions → R δ at the input
         pulled = R @ self.weight
         if self.delta is None or self.weight_name not in directions: return pulled
-        return pulled.add_(torch.einsum("n...o,koi->nk...i", self.delta, directions[self.weight_name]))
+        return pulled.add_(torch.einsum("n...o,koi->nk...i", self.delta,
+                                        directions[self.weight_name]))
 
 # %% ../nbs/15_layers.ipynb #8e53179a
 #| code-fold: true
@@ -223,11 +258,13 @@ class FunctionStep:
 # %% ../nbs/15_layers.ipynb #4867647f
 #| code-fold: true
 #| code-summary: "Plumbing"
-ELEMENTWISE = (nn.Tanh, nn.Sigmoid, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.LogSigmoid)
+ELEMENTWISE = (nn.Tanh, nn.Sigmoid, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU,
+               nn.SiLU, nn.Softplus, nn.LogSigmoid)
 
 # %% ../nbs/15_layers.ipynb #4b930be7
 class ElementwiseStep(FunctionStep):
-    "The same where φ acts on each number alone: J is diagonal, so φ′ and φ″δ are computed once for all directions."
+    """The same where φ acts on each number alone: J is diagonal, so φ′ and φ″δ are
+    computed once for all directions."""
     def __init__(self, function, a):  # φ, its input [n, …]
         super().__init__(function, a)
         self.slope = self.transposed(a, torch.ones_like(a)).unsqueeze(1)
@@ -237,7 +274,8 @@ class ElementwiseStep(FunctionStep):
         self.delta = bend(torch.ones_like(self.a))[0].unsqueeze(1)
         return delta * self.slope[:, 0]
 
-    def push(self, R, directions): return R * self.slope  # R a [n, k, …], directions (unused) → R z
+    def push(self, R, directions):  # R a [n, k, …], directions (unused) → R z
+        return R * self.slope
 
     def pull(self, R, Ra, directions):  # R δ at the output, R a, directions (unused) → φ′ Rδ + φ″δ R a
         pulled = R * self.slope
@@ -246,9 +284,12 @@ class ElementwiseStep(FunctionStep):
 # %% ../nbs/15_layers.ipynb #f84d4aee
 #| code-fold: true
 #| code-summary: "Plumbing"
-def _on_copy(module, a): return module(a.clone())  # for modules that overwrite their input
+def _on_copy(module, a):
+    return module(a.clone())  # for modules that overwrite their input
 
-def _as_image(z, size): return z.transpose(1, 2).unflatten(2, size)  # [n, positions, channels] → [n, channels, height, width]
+def _as_image(z, size):
+    # [n, positions, channels] → [n, channels, height, width]
+    return z.transpose(1, 2).unflatten(2, size)
 
 def _steps(f, name, module, a):
     "The steps of one module; each continues with the output of the one before"
@@ -262,12 +303,14 @@ def _steps(f, name, module, a):
         yield patches
         linear = LinearStep(name, module, f, patches.output())
         yield linear
-        yield FunctionStep(partial(_as_image, size=module(a[:1]).shape[2:]), linear.output())
+        yield FunctionStep(partial(_as_image, size=module(a[:1]).shape[2:]),
+                           linear.output())
 
 # %% ../nbs/15_layers.ipynb #bf16ee2c
 class ChainPass(NamedTuple):
     "A batch on its way through a chain: from the first trainable layer to the outputs."
-    steps: list  # what the chain does, one after the other, each with its input and its δ
+    # what the chain does, one after the other, each with its input and its δ
+    steps: list
     outputs: torch.Tensor  # of the model, [n, …]
     y: torch.Tensor  # targets, [n, …]
 
@@ -284,7 +327,8 @@ def chain_pass(
     for name, module in modules:
         for step in _steps(f, name, module, x):
             x = step.output()
-            trained = isinstance(step, LinearStep) and not {step.weight_name, step.bias_name}.isdisjoint(f.names)
+            trained = (isinstance(step, LinearStep)
+                       and not {step.weight_name, step.bias_name}.isdisjoint(f.names))
             if steps or trained: steps.append(step)
     if not gauss_newton:
         delta = output_gradients(f, x, y)
@@ -321,9 +365,12 @@ def pull_back(
 #| code-fold: true
 #| code-summary: "Plumbing"
 def _directions(f, V):
-    "The rows of each parameter in V [p, k] as changes of it: [k, out] for a bias, [k, out, in] for a weight"
-    parts = {name: part.T.contiguous().view(-1, *shape) for name, part, shape in zip(f.names, V.split(f.sizes), f.shapes)}
-    return {name: part.flatten(2) if part.ndim > 2 else part for name, part in parts.items()}
+    """The rows of each parameter in V [p, k] as changes of it: [k, out] for a bias, [k,
+    out, in] for a weight"""
+    parts = {name: part.T.contiguous().view(-1, *shape)
+             for name, part, shape in zip(f.names, V.split(f.sizes), f.shapes)}
+    return {name: part.flatten(2) if part.ndim > 2 else part
+            for name, part in parts.items()}
 
 # %% ../nbs/15_layers.ipynb #4ac21569
 def chain_product(
@@ -331,29 +378,37 @@ def chain_product(
     passes,  # an iterable of `ChainPass`, one for each batch
     V: torch.Tensor,  # [p, k]
 ) -> torch.Tensor:  # (Σ ∇²L(zᵢ, θ)) V over all batches, or that with Gauss–Newton matrices, [p, k]
-    "Pearlmutter (1994), layer by layer: R δ aᵀ + δ R aᵀ, each one matrix product for all directions and samples."
+    """Pearlmutter (1994), layer by layer: R δ aᵀ + δ R aᵀ, each one matrix product for
+    all directions and samples."""
     directions = _directions(f, V)
-    total = {name: torch.zeros_like(direction) for name, direction in directions.items()}
+    total = {name: torch.zeros_like(direction)
+             for name, direction in directions.items()}
     for passed in passes:
         tangents = push_forward(passed.steps, None, directions)
         for step, R, Ra in pull_back(f, passed, passed.steps, tangents, directions):
-            if step.bias_name in total: total[step.bias_name] += R.sum((0, *range(2, R.ndim - 1)))
+            if step.bias_name in total:
+                total[step.bias_name] += R.sum((0, *range(2, R.ndim - 1)))
             if step.weight_name not in total: continue
             total[step.weight_name] += torch.einsum("nk...o,n...i->koi", R, step.a)
             if Ra is not None and step.delta is not None:
-                total[step.weight_name] += torch.einsum("n...o,nk...i->koi", step.delta, Ra)
+                total[step.weight_name] += torch.einsum("n...o,nk...i->koi", step.delta,
+                                                        Ra)
     return torch.cat([part.flatten(1) for part in total.values()], dim=1).T
 
 # %% ../nbs/15_layers.ipynb #6f1f23ea
 #| code-fold: true
 #| code-summary: "Plumbing"
 def _extended(f, step, a, one):
-    "The numbers that multiply δ in the step's trainable gradients: a [n, …, in] for the weight, one for the bias"
+    """The numbers that multiply δ in the step's trainable gradients: a [n, …, in] for
+    the weight, one for the bias"""
     ones = torch.full_like(a[..., :1], one)
-    return torch.cat([part for part, name in ((a, step.weight_name), (ones, step.bias_name)) if name in f.names], dim=-1)
+    return torch.cat([part for part, name in ((a, step.weight_name),
+                                              (ones, step.bias_name))
+                      if name in f.names], dim=-1)
 
 def _parts(f, step):
-    "The step's trainable parameters: where they are in θ, and which columns of `_extended` they belong to"
+    """The step's trainable parameters: where they are in θ, and which columns of
+    `_extended` they belong to"""
     parts, column = [], 0
     for name, width in ((step.weight_name, step.weight.shape[1]), (step.bias_name, 1)):
         if name not in f.names: continue
@@ -364,13 +419,16 @@ def _parts(f, step):
     return parts
 
 def _add_block(f, H, first, later, block):
-    "Add second derivatives between two layers, [out, in, out', in'], to their places in H, on both sides of the diagonal"
+    """Add second derivatives between two layers, [out, in, out', in'], to their places
+    in H, on both sides of the diagonal"""
     for rows, i in _parts(f, first):
         for columns, j in _parts(f, later):
             part = block[:, i, :, j]
             shape = part.shape
             H[rows, columns].unflatten(1, shape[2:]).unflatten(0, shape[:2]).add_(part)
-            if first is not later: H[columns, rows].unflatten(1, shape[:2]).unflatten(0, shape[2:]).add_(part.permute(2, 3, 0, 1))
+            if first is not later:
+                H[columns, rows].unflatten(1, shape[:2]).unflatten(0, shape[2:]).add_(
+                    part.permute(2, 3, 0, 1))
 
 # %% ../nbs/15_layers.ipynb #4afd9bfd
 #| code-fold: true
@@ -382,30 +440,37 @@ def _outer(a, b):
 def _pair_blocks(f, first, later, R, Ra):
     "Yield the two terms of equation (8), summed over samples, [out, in, out', in']"
     a, b = _extended(f, first, first.a, 1), _extended(f, later, later.a, 1)
-    if R[0].numel() < b.shape[1]: summed = _outer(R.flatten(1), a).T @ b  # fewer pairs of units than inputs
+    if R[0].numel() < b.shape[1]:
+        summed = _outer(R.flatten(1), a).T @ b  # fewer pairs of units than inputs
     else: summed = R.flatten(1).T @ _outer(a, b)
     yield summed.view(*R.shape[1:], a.shape[1], -1).transpose(1, 2)
     if Ra is None or later.delta is None: return
     Rb = _extended(f, later, Ra, 0)
-    yield (_outer(a, later.delta).T @ Rb.flatten(1)).view(a.shape[1], R.shape[2], *Rb.shape[1:]).permute(2, 0, 1, 3)
+    yield ((_outer(a, later.delta).T @ Rb.flatten(1))
+           .view(a.shape[1], R.shape[2], *Rb.shape[1:]).permute(2, 0, 1, 3))
 
 # %% ../nbs/15_layers.ipynb #0fc102cf
 def chain_hessian(
     f: LossOfParameters,  # the loss as a function of the parameters
     passes,  # an iterable of `ChainPass`, one for each batch, with plain linear layers only
 ) -> torch.Tensor:  # Σ ∇²L(zᵢ, θ) over all batches, or that with Gauss–Newton matrices, [p, p]
-    "The dense matrix from one direction for each unit instead of one for each weight. Raises `ValueError` where a layer has positions."
+    """The dense matrix from one direction for each unit instead of one for each weight.
+    Raises `ValueError` where a layer has positions."""
     H = f.theta.new_zeros(len(f.theta), len(f.theta))
     for passed in passes:
         linear = [step for step in passed.steps if isinstance(step, LinearStep)]
         if any(step.a.ndim > 2 for step in linear):
-            raise ValueError("a layer is applied at several positions: use products with the columns of the identity")
-        trained = [step for step in linear if not {step.weight_name, step.bias_name}.isdisjoint(f.names)]
+            raise ValueError("a layer is applied at several positions: use products "
+                             "with the columns of the identity")
+        trained = [step for step in linear
+                   if not {step.weight_name, step.bias_name}.isdisjoint(f.names)]
         for first in trained:
             rest = passed.steps[passed.steps.index(first):]
-            units = torch.eye(len(first.weight), dtype=H.dtype, device=H.device).expand(len(first.a), -1, -1)
+            units = torch.eye(len(first.weight), dtype=H.dtype,
+                              device=H.device).expand(len(first.a), -1, -1)
             tangents = [None, *push_forward(rest[1:], units, {})]
             for step, R, Ra in pull_back(f, passed, rest, tangents, {}):
                 if step not in trained: continue
-                for block in _pair_blocks(f, first, step, R, Ra): _add_block(f, H, first, step, block)
+                for block in _pair_blocks(f, first, step, R, Ra):
+                    _add_block(f, H, first, step, block)
     return H

@@ -70,13 +70,14 @@ def _refuse_growth(A, r, grows, scale):
     if 0 < curvature <= scale:  # nothing stands out yet: ask for the largest
         largest = largest_eigenvalue(A, like=r)
         curvature = largest if largest > 1.9 * scale else 0.0
-    if curvature <= 0: raise DivergenceError(
-        "the Neumann series diverges, for the matrix is not positive definite: it has an "
-        f"eigenvalue of {curvature:.3e} or less. Give a hessian_regularization well above "
-        "its size, train to a minimum, or use second_order_mode='gauss_newton'")
-    raise DivergenceError(
-        f"the Neumann series diverges with scale {scale:.3g}: the largest eigenvalue is "
-        f"{curvature:.3g} or more. Give a scale of at least 1.1 times the largest")
+    if curvature <= 0:
+        raise DivergenceError(
+"the Neumann series diverges, for the matrix is not positive definite: it has an "
+f"eigenvalue of {curvature:.3e} or less. Give a hessian_regularization well above "
+"its size, train to a minimum, or use second_order_mode='gauss_newton'")
+    raise DivergenceError(f"the Neumann series diverges with scale {scale:.3g}: the "
+                          "largest eigenvalue is " f"{curvature:.3g} or more. Give a "
+                          "scale of at least 1.1 times the largest")
 
 # %% ../nbs/22_lissa.ipynb #9ee9eb0a
 class NeumannResult(NamedTuple):
@@ -290,8 +291,8 @@ class LissaInverse:
         A = self.curvature.densified_for(self.maxiter * B.shape[1])
         if self.batches["batch_size"] is None: self.result = self.series(A, B)
         else:
-            X = stochastic_series(self.curvature, B, scale=self.scale, steps=self.maxiter,
-                                  **self.batches)
+            X = stochastic_series(self.curvature, B, scale=self.scale,
+                                  steps=self.maxiter, **self.batches)
             self.result = _judge(A, B, X, self.rtol)
         _warn_unless_converged(self.result, self.rtol)
         return self.result.solution

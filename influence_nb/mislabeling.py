@@ -22,22 +22,29 @@ from .retraining import leave_one_out_loss, losses_at
 
 # %% ../nbs/41_mislabeling.ipynb #5a543103
 def _flip_mask(scores, flipped):
-    "The scores as an array [n] and the flips as a mask [n]; complains about what cannot be ranked"
+    """The scores as an array [n] and the flips as a mask [n]; complains about what
+    cannot be ranked"""
     scores = np.asarray(scores, dtype=float)
     if scores.ndim != 1 or not np.isfinite(scores).all():
-        raise ValueError(f"scores must be one finite number a point, [n], got shape {scores.shape}")
+        raise ValueError("scores must be one finite number a point, [n], got shape "
+                         f"{scores.shape}")
     flipped = np.asarray(flipped)
     if flipped.dtype == bool and flipped.shape != scores.shape:
-        raise ValueError(f"flipped must have one entry a score, {len(scores)}, got shape {flipped.shape}")
+        raise ValueError(f"flipped must have one entry a score, {len(scores)}, got "
+                         f"shape {flipped.shape}")
     chosen = _as_indices(flipped, len(scores), "flipped")
-    if len(np.unique(chosen)) != len(chosen): raise ValueError("flipped names a point twice: give each index once, or a mask of dtype bool")
+    if len(np.unique(chosen)) != len(chosen):
+        raise ValueError("flipped names a point twice: give each index once, or a mask "
+                         "of dtype bool")
     mask = np.isin(np.arange(len(scores)), chosen)
     if not 0 < mask.sum() < len(mask):
-        raise ValueError(f"flipped must name some points, not none or all: got {mask.sum()} of {len(mask)}")
+        raise ValueError("flipped must name some points, not none or all: got "
+                         f"{mask.sum()} of {len(mask)}")
     return scores, mask
 
 def _by_threshold(scores, flipped):
-    "For each distinct score, highest first: how many points have it, and how many of them are flipped"
+    """For each distinct score, highest first: how many points have it, and how many of
+    them are flipped"""
     scores, mask = _flip_mask(scores, flipped)
     _, group = np.unique(-scores, return_inverse=True)
     return np.bincount(group), np.bincount(group, weights=mask)
@@ -53,7 +60,8 @@ def detection_curve(
     scores,  # one number a point, higher is more suspect, [n]
     flipped,  # indices of the flipped points, or a mask [n] bool
 ) -> DetectionCurve:  # budget, precision and recall, [n] each
-    "Precision and recall against the number inspected. Raises `ValueError` for scores that cannot be ranked."
+    """Precision and recall against the number inspected. Raises `ValueError` for scores
+    that cannot be ranked."""
     sizes, hits = _by_threshold(scores, flipped)
     budget = np.arange(1, sizes.sum() + 1)
     found = np.interp(budget, np.r_[0, sizes.cumsum()], np.r_[0, hits.cumsum()])
@@ -64,7 +72,8 @@ def area_under_curve(
     scores,  # one number a point, higher is more suspect, [n]
     flipped,  # indices of the flipped points, or a mask [n] bool
 ) -> float:  # P(flipped scores above clean) + P(tie) / 2, in [0, 1]
-    "Area under the ROC curve by counting pairs (Mann and Whitney 1947). Raises as `detection_curve` does."
+    """Area under the ROC curve by counting pairs (Mann and Whitney 1947). Raises as
+    `detection_curve` does."""
     sizes, hits = _by_threshold(scores, flipped)
     clean = sizes - hits
     clean_below = clean.sum() - clean.cumsum()
@@ -93,19 +102,25 @@ def fit_logistic(
     theta=None,  # where to start, [p]; zero by default
     max_iter: int = 100,  # largest number of Newton steps
 ) -> np.ndarray:  # θ̂, [p]
-    "Newton's method, for logistic regression alone. Warns `ConvergenceWarning` where there is no optimum."
+    """Newton's method, for logistic regression alone. Warns `ConvergenceWarning` where
+    there is no optimum."""
     theta = np.zeros(X.shape[1]) if theta is None else theta
-    objective = lambda t: _log_loss(X @ t, y).mean() + hessian_regularization / 2 * t @ t
+    objective = (lambda t: _log_loss(X @ t, y).mean() + hessian_regularization / 2 * t
+                 @ t)
     for _ in range(max_iter):
         p = _sigmoid(X @ theta)
         gradient = X.T @ (p - y) / len(y) + hessian_regularization * theta
         if np.linalg.norm(gradient) <= 1e-10: return theta
-        H = (X.T * (p * (1 - p) / len(y))) @ X + hessian_regularization * np.eye(len(theta))
+        H = ((X.T * (p * (1 - p) / len(y))) @ X
+             + hessian_regularization * np.eye(len(theta)))
         step, length = np.linalg.solve(H, gradient), 1.0
-        while objective(theta - length * step) > objective(theta) + 1e-14 and length > 1e-6: length /= 2
+        while objective(theta
+                        - length * step) > objective(theta) + 1e-14 and length > 1e-6:
+            length /= 2
         theta = theta - length * step
-    warnings.warn(f"no optimum found: gradient norm {np.linalg.norm(gradient):.1e}; raise max_iter or "
-                  "hessian_regularization", ConvergenceWarning, stacklevel=2)
+    warnings.warn(f"no optimum found: gradient norm {np.linalg.norm(gradient):.1e}; "
+                  "raise max_iter or " "hessian_regularization", ConvergenceWarning,
+                  stacklevel=2)
     return theta
 
 # %% ../nbs/41_mislabeling.ipynb #7bc84571
@@ -114,8 +129,10 @@ def fold_numbers(
     folds: int = 5,  # number of folds, at least 2
     random_state=0,  # seed
 ) -> np.ndarray:  # the fold of each point, [n] int; sizes differ by at most one
-    "Deal the points to the folds at random. Raises `ValueError` for an impossible number of folds."
-    if not 2 <= folds <= n: raise ValueError(f"folds must be between 2 and the {n} points, got {folds}")
+    """Deal the points to the folds at random. Raises `ValueError` for an impossible
+    number of folds."""
+    if not 2 <= folds <= n:
+        raise ValueError(f"folds must be between 2 and the {n} points, got {folds}")
     return np.random.RandomState(random_state).permutation(n) % folds
 
 def out_of_fold_loss(
@@ -134,7 +151,8 @@ def out_of_fold_loss(
         inside, part = torch.as_tensor(fold == k), copy.deepcopy(model)
         fit_to_optimum(part, loss, x[~inside], y[~inside], hessian_regularization)
         f = LossOfParameters(part, loss)
-        result[fold == k] = losses_at(f, f.theta[None], x[inside], y[inside])[:, 0].cpu().numpy()
+        result[fold == k] = losses_at(f, f.theta[None], x[inside],
+                                      y[inside])[:, 0].cpu().numpy()
     return result
 
 # %% ../nbs/41_mislabeling.ipynb #35cf2d7d
@@ -143,12 +161,15 @@ def neighbor_disagreement(
     y,  # labels, [n] int
     neighbors: int = 20,  # how many neighbors to ask
 ) -> np.ndarray:  # share of the neighbors with another label, [n]
-    "How many of a point's nearest neighbors, itself not counted, contradict its label. Needs scikit-learn."
+    """How many of a point's nearest neighbors, itself not counted, contradict its
+    label. Needs scikit-learn."""
     from sklearn.neighbors import NearestNeighbors
     x, y = np.asarray(x).reshape(len(x), -1), np.asarray(y)
     if not 1 <= neighbors < len(x):
-        raise ValueError(f"neighbors must be between 1 and {len(x) - 1}, got {neighbors}")
-    nearest = NearestNeighbors(n_neighbors=neighbors).fit(x).kneighbors(return_distance=False)
+        raise ValueError(f"neighbors must be between 1 and {len(x) - 1}, got "
+                         f"{neighbors}")
+    nearest = (NearestNeighbors(n_neighbors=neighbors).fit(x)
+               .kneighbors(return_distance=False))
     return (y[nearest] != y[:, None]).mean(1)
 
 # %% ../nbs/41_mislabeling.ipynb #2456f081
@@ -159,7 +180,8 @@ def mean_influence(
     x,  # training inputs, [N_train, …]
     y,  # training targets, [N_train, …]
 ) -> torch.Tensor:  # mean over the test points of I(z_test, z_train), [N_train]
-    "The mean influence on a test set without the matrix [N_test, N_train]: influences are linear in factors."
+    """The mean influence on a test set without the matrix [N_test, N_train]: influences
+    are linear in factors."""
     factor = influence.influence_factors(x_test, y_test).mean(0, keepdim=True)
     return influence.influences_from_factors(factor, x, y)[0]
 
@@ -175,7 +197,8 @@ def logistic_detection_scores(
     neighbors: int = 20,  # for the neighbor disagreement
     random_state=0,  # seed of the folds and of the random score
 ) -> dict:  # name → score [n], higher is more suspect
-    "Nine detectors of wrong labels in closed form, for logistic regression: equations (1) to (6)."
+    """Nine detectors of wrong labels in closed form, for logistic regression: equations
+    (1) to (6)."""
     X, V, y, n = _with_one(x), _with_one(x_val), np.asarray(y), len(y)
     theta = fit_logistic(X, y, hessian_regularization)
     z, p = X @ theta, _sigmoid(X @ theta)
@@ -188,9 +211,11 @@ def logistic_detection_scores(
     for k in range(folds):
         rest = fit_logistic(X[fold != k], y[fold != k], hessian_regularization, theta)
         outside[fold == k] = _log_loss(X[fold == k] @ rest, y[fold == k])
-    return {"loss": _log_loss(z, y), "leave-one-out loss": _log_loss(z + r * reach / (1 - weight * reach), y),
+    return {"loss": _log_loss(z, y),
+            "leave-one-out loss": _log_loss(z + r * reach / (1 - weight * reach), y),
             "out-of-fold loss": outside, "margin": 2 * np.abs(r) - 1,
-            "gradient norm": np.abs(r) * np.linalg.norm(X, axis=1), "self-influence": n * r**2 * reach,
+            "gradient norm": np.abs(r) * np.linalg.norm(X, axis=1),
+            "self-influence": n * r**2 * reach,
             "mean influence": -r * (toward @ mean_gradient),
             "k-NN disagreement": neighbor_disagreement(x, y, neighbors),
             "random": np.random.RandomState(random_state).rand(n)}
@@ -203,7 +228,8 @@ def margin_score(
     "How far the model prefers another class to the given one."
     outputs, y = np.asarray(outputs, dtype=float), np.asarray(y).reshape(-1).astype(int)
     if outputs.ndim != 2 or len(outputs) != len(y):
-        raise ValueError(f"outputs must have shape [{len(y)}, classes], got {outputs.shape}")
+        raise ValueError(f"outputs must have shape [{len(y)}, classes], got "
+                         f"{outputs.shape}")
     if outputs.shape[1] == 1: outputs = np.hstack([1 - outputs, outputs])
     given = np.arange(outputs.shape[1]) == y[:, None]
     return np.where(given, -np.inf, outputs).max(1) - outputs[given]
@@ -211,8 +237,10 @@ def margin_score(
 # %% ../nbs/41_mislabeling.ipynb #ad3325ea
 def _probability_of_one(f, outputs):
     "The probability of class 1, from a single output that is a probability or a logit"
-    named_logits = "logits" in (getattr(f.loss, "__name__", "") or type(f.loss).__name__).lower()
-    return outputs if not named_logits and 0 <= outputs.min() and outputs.max() <= 1 else outputs.sigmoid()
+    named_logits = "logits" in (getattr(f.loss, "__name__", "") or type(f.loss)
+                                .__name__).lower()
+    return (outputs if not named_logits and 0 <= outputs.min() and outputs.max() <= 1
+            else outputs.sigmoid())
 
 # %% ../nbs/41_mislabeling.ipynb #ef6a0521
 def detection_scores(
@@ -228,32 +256,39 @@ def detection_scores(
     neighbors: int = 20,  # for the neighbor disagreement
     random_state=0,  # seed of the folds and of the random score
 ) -> dict:  # name → score [n], higher is more suspect
-    "Nine detectors of wrong labels, for any model. Raises `ValueError` for bad data; warns off the optimum."
+    """Nine detectors of wrong labels, for any model. Raises `ValueError` for bad data;
+    warns off the optimum."""
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
     influence = DirectInfluence(model, loss, hessian_regularization).fit([(x, y)])
-    if y.numel() != len(y): raise ValueError(f"y must hold one label a point, got shape {tuple(y.shape)}")
+    if y.numel() != len(y):
+        raise ValueError(f"y must hold one label a point, got shape {tuple(y.shape)}")
     labels, outputs = y.reshape(len(y)).long().cpu().numpy(), f.outputs(f.theta, x)
     if outputs.shape[1:] == (1,): outputs = _probability_of_one(f, outputs)
-    scores = {
-        "loss": losses_at(f, f.theta[None], x, y)[:, 0],
-        "leave-one-out loss": leave_one_out_loss(model, loss, x, y, hessian_regularization),
-        "out-of-fold loss": out_of_fold_loss(model, loss, x, y, hessian_regularization, folds, random_state),
-        "margin": margin_score(outputs.cpu(), labels),
-        "gradient norm": per_sample_gradients(f, x, y).norm(dim=1),
-        "self-influence": influence.self_influences(x, y),
-        "mean influence": -mean_influence(influence, x_val, y_val, x, y),
-        "k-NN disagreement": neighbor_disagreement(x.cpu(), labels, neighbors),
-        "random": np.random.RandomState(random_state).rand(len(x))}
-    return {name: torch.as_tensor(score).cpu().numpy() for name, score in scores.items()}
+    scores = {"loss": losses_at(f, f.theta[None], x, y)[:, 0],
+              "leave-one-out loss": leave_one_out_loss(model, loss, x, y,
+                                                       hessian_regularization),
+              "out-of-fold loss": out_of_fold_loss(model, loss, x, y,
+                                                   hessian_regularization, folds,
+                                                   random_state),
+              "margin": margin_score(outputs.cpu(), labels),
+              "gradient norm": per_sample_gradients(f, x, y).norm(dim=1),
+              "self-influence": influence.self_influences(x, y),
+              "mean influence": -mean_influence(influence, x_val, y_val, x, y),
+              "k-NN disagreement": neighbor_disagreement(x.cpu(), labels, neighbors),
+              "random": np.random.RandomState(random_state).rand(len(x))}
+    return {name: torch.as_tensor(score).cpu().numpy()
+            for name, score in scores.items()}
 
 # %% ../nbs/41_mislabeling.ipynb #c675867a
 def mean_and_interval(
     values,  # one row a seed, [seeds, …]
 ) -> tuple:  # (mean over the seeds […], twice its standard error […])
-    "Mean ± two standard errors: some 95% for 20 seeds, less for fewer. Raises `ValueError` for one seed."
+    """Mean ± two standard errors: some 95% for 20 seeds, less for fewer. Raises
+    `ValueError` for one seed."""
     values = np.asarray(values, dtype=float)
-    if len(values) < 2: raise ValueError(f"values needs at least two seeds, got {len(values)}")
+    if len(values) < 2:
+        raise ValueError(f"values needs at least two seeds, got {len(values)}")
     return values.mean(0), 2 * values.std(0, ddof=1) / np.sqrt(len(values))
 
 # %% ../nbs/41_mislabeling.ipynb #871cca16
@@ -266,7 +301,8 @@ def plot_detection(
     largest_budget: float = 1.0,  # where to end the horizontal axis, as a share of the points
     ax=None,  # axes to draw on
 ):  # the axes
-    "Precision or recall against the share of points inspected. Raises `ValueError` for an unknown quantity."
+    """Precision or recall against the share of points inspected. Raises `ValueError`
+    for an unknown quantity."""
     if quantity not in ("recall", "precision"):
         raise ValueError(f"quantity must be 'recall' or 'precision', got {quantity!r}")
     if ax is None: _, ax = plt.subplots(figsize=(5, 3.5), layout="constrained")
@@ -275,7 +311,8 @@ def plot_detection(
         height = np.mean([getattr(one, quantity) for one in every_seed], axis=0)
         shown = max(1, int(largest_budget * len(height)))
         budget = 100 * every_seed[0].budget / len(height)
-        ax.plot(budget[:shown], height[:shown], color=_COLORS[k % 6], linestyle=_LINES[k % 6], label=name)
+        ax.plot(budget[:shown], height[:shown], color=_COLORS[k % 6],
+                linestyle=_LINES[k % 6], label=name)
     ax.set(xlabel="inspected (% of the points)", ylabel=quantity, ylim=(0, 1.03))
     return ax
 
@@ -285,10 +322,12 @@ def repair_labels(
     y_true,  # what an inspector would say, [n] int
     suspects,  # indices of the points that are inspected
 ) -> np.ndarray:  # the labels after the inspection, [n]
-    "Give the inspected points their true label. Raises `ValueError` for bad shapes or indices."
+    """Give the inspected points their true label. Raises `ValueError` for bad shapes or
+    indices."""
     y, y_true = np.asarray(y), np.asarray(y_true)
     if y.shape != y_true.shape:
-        raise ValueError(f"y and y_true must have one shape, got {y.shape} and {y_true.shape}")
+        raise ValueError(f"y and y_true must have one shape, got {y.shape} and "
+                         f"{y_true.shape}")
     suspects, repaired = _as_indices(suspects, len(y), "suspects"), y.copy()
     repaired[suspects] = y_true[suspects]
     return repaired
@@ -301,6 +340,8 @@ def predicted_repair_change(
     x_test,  # test inputs, [N_test, …]
     y_test,  # test targets, [N_test, …]
 ) -> torch.Tensor:  # first-order change of the mean test loss from each point's repair, [n]
-    "Equation (7) for every point: the old target's mean influence minus the new one's, over n."
-    before, after = (mean_influence(influence, x_test, y_test, x, target) for target in (y, y_new))
+    """Equation (7) for every point: the old target's mean influence minus the new
+    one's, over n."""
+    before, after = (mean_influence(influence, x_test, y_test, x, target)
+                     for target in (y, y_new))
     return (before - after) / len(x)

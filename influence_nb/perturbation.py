@@ -20,9 +20,11 @@ def training_input_gradients(
     x_test,  # inputs whose mean loss matters, [N_test, …]
     y_test,  # their targets, [N_test, …]
 ) -> torch.Tensor:  # derivative of the mean test loss by each training input, shaped as x
-    "How the mean test loss changes when a training input moves and the model is retrained, to first order: equation (3)."
+    """How the mean test loss changes when a training input moves and the model is
+    retrained, to first order: equation (3)."""
     factor = influence.influence_factors(x_test, y_test).mean(0, keepdim=True)
-    return -influence.influences_from_factors(factor, x, y, mode="perturbation")[0] / len(x)
+    return -influence.influences_from_factors(factor, x, y,
+                                              mode="perturbation")[0] / len(x)
 
 # %% ../nbs/52_perturbation.ipynb #26ce1a7d
 class Attack(NamedTuple):
@@ -35,9 +37,13 @@ class Attack(NamedTuple):
 # %% ../nbs/52_perturbation.ipynb #0a104fae
 def _check_budget(x, num_points, max_change):
     "The arguments of an attack that are easy to get wrong"
-    if not 1 <= num_points <= len(x): raise ValueError(f"num_points must be between 1 and the {len(x)} training points, got {num_points}")
-    if not max_change > 0: raise ValueError(f"max_change must be positive, got {max_change}")
-    if not x.is_floating_point(): raise ValueError(f"x must be floating point to be changed, got {x.dtype}")
+    if not 1 <= num_points <= len(x):
+        raise ValueError(f"num_points must be between 1 and the {len(x)} training "
+                         f"points, got {num_points}")
+    if not max_change > 0:
+        raise ValueError(f"max_change must be positive, got {max_change}")
+    if not x.is_floating_point():
+        raise ValueError(f"x must be floating point to be changed, got {x.dtype}")
 
 # %% ../nbs/52_perturbation.ipynb #7d2b236d
 def attack_training_set(
@@ -55,21 +61,27 @@ def attack_training_set(
     limits: tuple = (-float("inf"), float("inf")),  # smallest and largest entry allowed in x
     until=None,  # function of the retrained model: stop when it is true
 ) -> Attack:  # changed inputs, which rows, the losses on the way, and the retrained model
-    """Raise the loss of test points by small changes of training points: equation (4), a quarter of `max_change` a step.
+    """Raise the loss of test points by small changes of training points: equation (4),
+    a quarter of `max_change` a step.
 
-    Raises `ValueError` for bad arguments; warns `ConvergenceWarning` where retraining finds no optimum.
+    Raises `ValueError` for bad arguments; warns `ConvergenceWarning` where retraining
+    finds no optimum.
     """
     f = LossOfParameters(model, loss)
-    (x, y), (x_test, y_test) = check_samples(f, x, y), check_samples(f, x_test, y_test, ("x_test", "y_test"))
+    (x, y), (x_test, y_test) = (check_samples(f, x, y),
+                                check_samples(f, x_test, y_test, ("x_test", "y_test")))
     _check_budget(x, num_points, max_change)
     attacked, moved, losses, indices = copy.deepcopy(model).eval(), x.clone(), [], None
-    low, high = (x - max_change).clamp(min=limits[0]), (x + max_change).clamp(max=limits[1])
+    low, high = ((x - max_change).clamp(min=limits[0]),
+                 (x + max_change).clamp(max=limits[1]))
     for iteration in range(iterations + 1):
         with torch.no_grad(): losses.append(loss(attacked(x_test), y_test).item())
         if iteration == iterations or (until is not None and until(attacked)): break
-        influence = DirectInfluence(attacked, loss, hessian_regularization).fit([(moved, y)])
+        influence = DirectInfluence(attacked, loss,
+                                    hessian_regularization).fit([(moved, y)])
         chosen = slice(None) if indices is None else indices
-        gradient = training_input_gradients(influence, moved[chosen], y[chosen], x_test, y_test)
+        gradient = training_input_gradients(influence, moved[chosen], y[chosen], x_test,
+                                            y_test)
         if indices is None:
             indices = gradient.flatten(1).abs().sum(1).topk(num_points).indices
             gradient = gradient[indices]

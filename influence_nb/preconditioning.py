@@ -77,8 +77,8 @@ class JacobiPreconditioner:
         self,
         curvature,  # symmetric positive definite [p, p]: a `Curvature` or a tensor
     ) -> DiagonalInverse:  # function from residuals [p, any] to D⁻¹ times them
-        """Entries below λ (without λ: below a thousandth of the mean size) are raised to
-        it. Raises `SingularHessianError` where that leaves zero."""
+        """Entries below λ (without λ: below a thousandth of the mean size) are raised
+        to it. Raises `SingularHessianError` where that leaves zero."""
         probes, many = self.probes, curvature.shape[0] > 2000
         if probes is None and many: probes = 100
         diagonal = matrix_diagonal(curvature, probes, self.seed)
@@ -154,8 +154,9 @@ class NystroemPreconditioner:
         values, vectors = nystroem(sketched, _random_block(sketched, rank, self.seed))
         level = values[-1].item() + damping
         rounding = len(vectors) * torch.finfo(values.dtype).eps * values[0].item()
-        if damping == 0 and not level > rounding: raise SingularHessianError(
-            f"a sketch of rank {rank} leaves nothing to flatten to: its smallest eigenvalue "
-            f"is {level:.1e} (largest {values[0]:.1e}), and λ is zero. Give a smaller rank "
-            "or a hessian_regularization")
+        if damping == 0 and not level > rounding:
+            raise SingularHessianError(
+f"a sketch of rank {rank} leaves nothing to flatten to: its smallest eigenvalue "
+f"is {level:.1e} (largest {values[0]:.1e}), and λ is zero. Give a smaller rank "
+"or a hessian_regularization")
         return LowRankInverse(values - values[-1], vectors, level)

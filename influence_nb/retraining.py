@@ -12,8 +12,8 @@ import warnings
 import torch
 from torch.func import grad, jacrev, vmap
 from .data import _as_indices
-from .objective import (LossOfParameters, check_samples, regularized_objective,
-                                    sample_losses, vectorizes)
+from .objective import (LossOfParameters, check_samples,
+                                    regularized_objective, sample_losses, vectorizes)
 from .training import ConvergenceWarning, newton_minimize
 from .gradients import chunks, sample_gradients
 

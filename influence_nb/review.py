@@ -36,21 +36,25 @@ def data_fingerprint(
     x,  # inputs, [n, …]: numbers, or anything that NumPy can hold
     y,  # labels as they were given, [n]
 ) -> str:  # 64 hexadecimal digits
-    "A digest of the shapes, the inputs (to single precision) and the labels: other data has another one."
+    """A digest of the shapes, the inputs (to single precision) and the labels: other
+    data has another one."""
     x, y, digest = _numpy(x), _numpy(y), hashlib.sha256()
     digest.update(repr((x.shape, y.shape, y.tolist())).encode())
     for rows in chunks(len(x), max(1, x[:1].size)):
         part = x[rows]
-        digest.update(part.astype(np.float32).tobytes() if part.dtype.kind in "fiub" else repr(part.tolist()).encode())
+        digest.update(part.astype(np.float32).tobytes() if part.dtype.kind in "fiub"
+                      else repr(part.tolist()).encode())
     return digest.hexdigest()
 
 # %% ../nbs/49_review.ipynb #de1dc890
 class ReviewFileError(ValueError):
-    "A file of decisions is damaged, belongs to other data, or was changed by somebody else. It is left as it is."
+    """A file of decisions is damaged, belongs to other data, or was changed by somebody
+    else. It is left as it is."""
 
 # %% ../nbs/49_review.ipynb #a2ba66eb
 def _write_atomically(path, text):
-    "Either the whole new file is there or the old one: write beside it, flush to the disk, rename"
+    """Either the whole new file is there or the old one: write beside it, flush to the
+    disk, rename"""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "x", encoding="utf-8") as file:
@@ -67,24 +71,33 @@ def _write_atomically(path, text):
 # %% ../nbs/49_review.ipynb #88f317ef
 _FORMAT = "influence_nb review 1"
 
-def _checksum(data, log): return hashlib.sha256(json.dumps([_FORMAT, data, log]).encode()).hexdigest()
+def _checksum(data, log):
+    return hashlib.sha256(json.dumps([_FORMAT, data, log]).encode()).hexdigest()
 
 def _to_text(data, log):
-    return json.dumps({"format": _FORMAT, "data": data, "log": log, "checksum": _checksum(data, log)})
+    return json.dumps({"format": _FORMAT, "data": data, "log": log,
+                       "checksum": _checksum(data, log)})
 
 def _from_text(text, path, data):
     "The log in a file, or an error that says what is wrong with it"
-    damaged = f"{path} is damaged and was left as it is: restore a copy, or give another path"
+    damaged = (f"{path} is damaged and was left as it is: restore a copy, or give "
+               "another path")
     try: content = json.loads(text)
     except (ValueError, RecursionError): raise ReviewFileError(damaged) from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT: raise ReviewFileError(f"{path} is not a file of decisions, and was left as it is: give another path")
-    if content.get("checksum") != _checksum(content.get("data"), content.get("log")): raise ReviewFileError(damaged)
-    if content["data"] != data: raise ReviewFileError(f"{path} holds decisions about other data, and was left as it is: give another path")
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ReviewFileError(f"{path} is not a file of decisions, and was left as it "
+                              "is: give another path")
+    if content.get("checksum") != _checksum(content.get("data"), content.get("log")):
+        raise ReviewFileError(damaged)
+    if content["data"] != data:
+        raise ReviewFileError(f"{path} holds decisions about other data, and was left "
+                              "as it is: give another path")
     return [tuple(entry) for entry in content["log"]]
 
 # %% ../nbs/49_review.ipynb #7c2092dc
 class DecisionFile:
-    "A log of decisions about one data set. What is in `log` is on the disk, if there is a path."
+    """A log of decisions about one data set. What is in `log` is on the disk, if there
+    is a path."""
     def __init__(
         self,
         data: str,  # the data's fingerprint
@@ -102,10 +115,12 @@ class DecisionFile:
         self,
         log: list,  # (point, action, label) of each decision, oldest first
     ):  # None
-        "Write the new log; only then it counts. Raises `ReviewFileError` if somebody else wrote the file meanwhile."
+        """Write the new log; only then it counts. Raises `ReviewFileError` if somebody
+        else wrote the file meanwhile."""
         if self.path is not None:
             if self.read() not in (None, self.text):
-                raise ReviewFileError(f"{self.path} was changed by somebody else and was left as it is: start the review again")
+                raise ReviewFileError(f"{self.path} was changed by somebody else and "
+                                      "was left as it is: start the review again")
             text = _to_text(self.data, log)
             _write_atomically(self.path, text)
             self.text = text
@@ -119,24 +134,35 @@ def _plain(label):
 def _check_review(x, y, scores, limit):
     "Labels, scores [n], and the order of the suspects"
     y = _numpy(y).copy()
-    if y.dtype.kind == "O" and all(isinstance(label, str) for label in y.flat): y = y.astype(str)
+    if y.dtype.kind == "O" and all(isinstance(label, str) for label in y.flat):
+        y = y.astype(str)
     if y.ndim != 1 or y.dtype.kind not in "iuU":
-        raise ValueError(f"y must hold one label a point, integers or strings, got dtype {y.dtype} and shape {y.shape}")
-    scores = np.asarray(scores.scores if isinstance(scores, Suspects) else scores, dtype=float)
+        raise ValueError("y must hold one label a point, integers or strings, got "
+                         f"dtype {y.dtype} and shape {y.shape}")
+    scores = np.asarray(scores.scores if isinstance(scores, Suspects) else scores,
+                        dtype=float)
     if len(x) != len(y) or scores.shape != y.shape:
-        raise ValueError(f"x, y and scores must have one entry a point, got {len(x)}, {len(y)} and shape {scores.shape}")
-    if not np.isfinite(scores).all(): raise ValueError("scores holds NaN or infinite entries")
+        raise ValueError(f"x, y and scores must have one entry a point, got {len(x)}, "
+                         f"{len(y)} and shape {scores.shape}")
+    if not np.isfinite(scores).all():
+        raise ValueError("scores holds NaN or infinite entries")
     if limit < 1: raise ValueError(f"limit must be at least 1, got {limit}")
     return y, scores, [int(i) for i in np.argsort(-scores, kind="stable")[:limit]]
 
 def _check_decision(review, index, action, label):
     "A decision that makes sense, as plain values"
-    if not 0 <= index < len(review.y): raise ValueError(f"index must lie in 0 … {len(review.y) - 1}, got {index}")
-    if action not in ("keep", "relabel", "unsure"): raise ValueError(f"action must be 'keep', 'relabel' or 'unsure', got {action!r}")
+    if not 0 <= index < len(review.y):
+        raise ValueError(f"index must lie in 0 … {len(review.y) - 1}, got {index}")
+    if action not in ("keep", "relabel", "unsure"):
+        raise ValueError(
+            f"action must be 'keep', 'relabel' or 'unsure', got {action!r}")
     label, given = _plain(label), _plain(review.y[index])
-    if action == "relabel" and label not in review.classes: raise ValueError(f"label must be one of {review.classes}, got {label!r}")
-    if action == "relabel" and label == given: raise ValueError(f"label {label!r} is the one that was given: keep it")
-    if action != "relabel" and label is not None: raise ValueError(f"label belongs to 'relabel', not to {action!r}")
+    if action == "relabel" and label not in review.classes:
+        raise ValueError(f"label must be one of {review.classes}, got {label!r}")
+    if action == "relabel" and label == given:
+        raise ValueError(f"label {label!r} is the one that was given: keep it")
+    if action != "relabel" and label is not None:
+        raise ValueError(f"label belongs to 'relabel', not to {action!r}")
     return int(index), action, label
 
 # %% ../nbs/49_review.ipynb #7770cc4b
@@ -145,12 +171,15 @@ def _relabeled(review, y):
     y = review.y if y is None else y
     cleaned = _numpy(y).copy()
     if not np.array_equal(cleaned, review.y):
-        raise ValueError("y is not what was reviewed: give the labels as they were before the review")
-    if cleaned.dtype.kind == "U": cleaned = cleaned.astype(object)  # a new label may be longer than the old ones
+        raise ValueError("y is not what was reviewed: give the labels as they were "
+                         "before the review")
+    if cleaned.dtype.kind == "U":
+        cleaned = cleaned.astype(object)  # a new label may be longer than the old ones
     for index, (action, label) in review.decisions.items():
         if action == "relabel": cleaned[index] = label
     if cleaned.dtype == object: cleaned = cleaned.astype(str)
-    return torch.as_tensor(cleaned, dtype=y.dtype, device=y.device) if isinstance(y, torch.Tensor) else cleaned
+    return torch.as_tensor(cleaned, dtype=y.dtype,
+                           device=y.device) if isinstance(y, torch.Tensor) else cleaned
 
 # %% ../nbs/49_review.ipynb #bf6da07e
 class Review(DecisionFile):
@@ -166,9 +195,12 @@ class Review(DecisionFile):
         limit: int = 200,  # how many suspects to review
     ):
         self.y, self.scores, self.order = _check_review(x, y, scores, limit)
-        self.classes = [_plain(label) for label in (np.unique(self.y) if classes is None else classes)]
+        self.classes = [_plain(label) for label in (np.unique(self.y) if classes is None
+                                                    else classes)]
         kind = str if self.y.dtype.kind == "U" else int
-        if not all(isinstance(label, kind) for label in self.classes): raise ValueError(f"classes must be labels as in y, {kind.__name__}, got {self.classes}")
+        if not all(isinstance(label, kind) for label in self.classes):
+            raise ValueError(f"classes must be labels as in y, {kind.__name__}, got "
+                             f"{self.classes}")
         super().__init__(data_fingerprint(x, self.y), path)
 
     def decide(
@@ -177,7 +209,8 @@ class Review(DecisionFile):
         action: str,  # "keep", "relabel" or "unsure"
         label=None,  # the new label, for "relabel"
     ):  # None
-        "Decide about one point; a later decision about it replaces an earlier one. Raises `ValueError` for a bad one."
+        """Decide about one point; a later decision about it replaces an earlier one.
+        Raises `ValueError` for a bad one."""
         self.save([*self.log, _check_decision(self, index, action, label)])
 
     def undo(self):  # the point whose last decision was taken back; None if there was none
@@ -194,7 +227,8 @@ class Review(DecisionFile):
         self,
         y=None,  # labels as they were reviewed, [n], array or tensor; None: those of the review
     ):  # a cleaned copy of the same kind
-        "The labels with the relabeled ones changed. Raises `ValueError` for labels that were not the reviewed ones."
+        """The labels with the relabeled ones changed. Raises `ValueError` for labels
+        that were not the reviewed ones."""
         return _relabeled(self, y)
 
 # %% ../nbs/49_review.ipynb #30c9fb2d
@@ -212,9 +246,11 @@ def decision_table(
     review: Review,  # the decisions
     path=None,  # a CSV file to write as well
 ) -> list:  # (point, given label, action, new label or None) of each decided point, in the order of the ranking
-    "The decisions as a table. Points that were decided but are not among the present suspects come last."
+    """The decisions as a table. Points that were decided but are not among the present
+    suspects come last."""
     decisions, listed = review.decisions, set(review.order)
-    points = [i for i in review.order if i in decisions] + [i for i in decisions if i not in listed]
+    points = [i for i in review.order if i in decisions] + [i for i in decisions
+                                                            if i not in listed]
     rows = [(i, _plain(review.y[i]), *decisions[i]) for i in points]
     if path is not None: _write_csv(path, ("point", "given", "action", "label"), rows)
     return rows
@@ -235,48 +271,66 @@ def strongest_influences(
     y=None,  # their targets, [n, …]; for an `Influence`
     k: int = 3,  # how many of each kind
 ) -> Evidence:  # points and values, [s, k] each
-    "The most helpful and the most harmful training points for each suspect, itself left out."
+    """The most helpful and the most harmful training points for each suspect, itself
+    left out."""
     suspects, found = np.asarray(suspects, dtype=int), []
     if isinstance(influence, Influence):
-        x, y = check_samples(influence.f, *_model_arrays(influence.f, x, y)) if influence.f is not None else (x, y)
-        block = lambda part: influence.influences(x[part], y[part], x, y).detach().cpu().numpy()
-    elif callable(influence): block = lambda part: np.stack([np.asarray(influence(int(i))) for i in part])
+        x, y = (check_samples(influence.f, *_model_arrays(influence.f, x, y))
+                if influence.f is not None else (x, y))
+        block = (lambda part: influence.influences(x[part], y[part], x, y).detach()
+                 .cpu().numpy())
+    elif callable(influence):
+        block = lambda part: np.stack([np.asarray(influence(int(i))) for i in part])
     else: block = lambda part: np.asarray(influence)[part]
     for start in range(0, len(suspects), 50):
         part = suspects[start:start + 50]
         values = np.array(block(part), dtype=float)
-        if values.ndim != 2 or not np.isfinite(values).all() or values.shape[1] <= part.max() or not 1 <= k < values.shape[1]: raise ValueError(f"influence must give one finite number for each of more than k training points, got shape {values.shape} and k = {k}")
+        if values.ndim != 2 or not np.isfinite(values).all() or values.shape[
+            1] <= part.max() or not 1 <= k < values.shape[1]:
+            raise ValueError("influence must give one finite number for each of more "
+                             f"than k training points, got shape {values.shape} and k "
+                             f"= {k}")
         values[np.arange(len(part)), part] = np.nan  # sorted last
         rising = np.argsort(values, axis=1)[:, :-1]
         best, worst = rising[:, ::-1][:, :k], rising[:, :k]
-        found.append((best, np.take_along_axis(values, best, 1), worst, np.take_along_axis(values, worst, 1)))
+        found.append((best, np.take_along_axis(values, best, 1), worst,
+                      np.take_along_axis(values, worst, 1)))
     return Evidence(*(np.concatenate(parts) for parts in zip(*found)))
 
 # %% ../nbs/49_review.ipynb #c335f4fb
 class _DrawImage:
-    "Training points that are images: on axes, or at once as a file, which is much faster"
+    """Training points that are images: on axes, or at once as a file, which is much
+    faster"""
     def __init__(self, x): self.x = x
 
     def pixels(self, i):
         picture = self.x[i]
-        if picture.ndim == 3 and picture.shape[0] in (1, 3, 4) and picture.shape[2] not in (1, 3, 4): picture = np.moveaxis(picture, 0, 2)
+        if picture.ndim == 3 and picture.shape[0] in (1, 3,
+                                                      4) and picture.shape[2] not in (
+                1, 3, 4):
+            picture = np.moveaxis(picture, 0, 2)
         if picture.ndim == 3 and picture.shape[2] == 1: picture = picture[:, :, 0]
         if picture.ndim == 2: return picture.astype(float)
-        return picture.clip(0, 1) if picture.dtype.kind == "f" else picture.clip(0, 255).astype(np.uint8)
+        return (picture.clip(0, 1) if picture.dtype.kind == "f"
+                else picture.clip(0, 255).astype(np.uint8))
 
     def __call__(self, ax, i):
         ax.imshow(self.pixels(i), cmap="gray_r")
         ax.set_axis_off()
 
     def save(self, buffer, i, size=160):
-        "As PNG: a small image is enlarged by a whole factor to about `size` pixels, a large one is thinned out"
+        """As PNG: a small image is enlarged by a whole factor to about `size` pixels, a
+        large one is thinned out"""
         pixels = self.pixels(i)
-        larger, smaller = max(1, size // max(pixels.shape[:2])), max(1, max(pixels.shape[:2]) // (2 * size))
-        plt.imsave(buffer, pixels[::smaller, ::smaller].repeat(larger, 0).repeat(larger, 1), cmap="gray_r", format="png")
+        larger, smaller = (max(1, size // max(pixels.shape[:2])),
+                           max(1, max(pixels.shape[:2]) // (2 * size)))
+        plt.imsave(buffer, pixels[::smaller, ::smaller].repeat(larger, 0)
+                   .repeat(larger, 1), cmap="gray_r", format="png")
 
 def _draw_in_plane(ax, x, y, i):
     some = np.linspace(0, len(x) - 1, min(len(x), 400)).astype(int)
-    ax.scatter(*x[some].T, c=np.unique(y, return_inverse=True)[1][some], s=4, cmap="tab10", alpha=0.5)
+    ax.scatter(*x[some].T, c=np.unique(y, return_inverse=True)[1][some], s=4,
+               cmap="tab10", alpha=0.5)
     ax.plot(*x[i], "k*", markersize=14)
 
 def _draw_profile(ax, z, i):
@@ -286,13 +340,19 @@ def _draw_profile(ax, z, i):
 
 # %% ../nbs/49_review.ipynb #6712deea
 def _default_draw(x, y, image_shape):
-    "Images as images, points in the plane among the others, anything else as a profile of its standardized features"
+    """Images as images, points in the plane among the others, anything else as a
+    profile of its standardized features"""
     x = _numpy(x)
-    if x.dtype.kind not in "fiub": raise ValueError(f"x of dtype {x.dtype} cannot be drawn: give draw, a function of (ax, i)")
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"x of dtype {x.dtype} cannot be drawn: give draw, a function "
+                         "of (ax, i)")
     if image_shape is not None:
         try: x = x.reshape(len(x), *image_shape)
-        except ValueError: raise ValueError(f"image_shape {image_shape} does not fit x of shape {x.shape}") from None
-    if x.ndim == 3 or x.ndim == 4 and {1, 3, 4} & {x.shape[1], x.shape[3]}: return _DrawImage(x)
+        except ValueError:
+            raise ValueError(f"image_shape {image_shape} does not fit x of shape "
+                             f"{x.shape}") from None
+    if x.ndim == 3 or x.ndim == 4 and {1, 3, 4} & {x.shape[1], x.shape[3]}:
+        return _DrawImage(x)
     x = x.reshape(len(x), -1).astype(float)
     if x.shape[1] == 2: return lambda ax, i: _draw_in_plane(ax, x, y, i)
     z = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
@@ -309,7 +369,8 @@ class _Pictures:
 
     def save_axes(self, buffer, i):
         self.figure.clear()
-        ax = self.figure.add_axes((0.02, 0.02, 0.96, 0.96), xticks=[], yticks=[])  # no room for ticks, and they are slow
+        # no room for ticks, and they are slow
+        ax = self.figure.add_axes((0.02, 0.02, 0.96, 0.96), xticks=[], yticks=[])
         self.draw(ax, i)
         self.canvas.print_png(buffer)
 
@@ -317,26 +378,32 @@ class _Pictures:
         if i not in self.drawn:
             buffer = io.BytesIO()
             self.save(buffer, i)
-            self.drawn[i] = "data:image/png;base64," + b64encode(buffer.getvalue()).decode()
+            self.drawn[i] = ("data:image/png;base64," + b64encode(buffer.getvalue())
+                             .decode())
         return self.drawn[i]
 
 # %% ../nbs/49_review.ipynb #699ea8d1
 class _Show:
     "What is known about each suspect, as text and as HTML"
     def __init__(self, review, suspects, pictures, evidence):
-        self.review, self.suspects, self.pictures, self.evidence = review, suspects, pictures, evidence
+        self.review, self.suspects, self.pictures, self.evidence = (review, suspects,
+                                                                    pictures, evidence)
 
-    def guess(self, i): return None if self.suspects is None else _plain(self.suspects.guess[i])
+    def guess(self, i):
+        return None if self.suspects is None else _plain(self.suspects.guess[i])
 
     def caption(self, i):
         "Given label and guess in one line"
         words = f"given {self.review.y[i]}"
-        if self.suspects is not None: words += f", model says {self.guess(i)} ({self.suspects.probability[i]:.0%})"
+        if self.suspects is not None:
+            words += (f", model says {self.guess(i)} "
+                      f"({self.suspects.probability[i]:.0%})")
         return words
 
     def decision(self, i):
         action, label = self.review.decisions.get(i, ("not decided", None))
-        return f"relabeled as {label}" if action == "relabel" else {"keep": "kept", "unsure": "unsure"}.get(action, action)
+        return (f"relabeled as {label}" if action == "relabel"
+                else {"keep": "kept", "unsure": "unsure"}.get(action, action))
 
     def figure(self, i, caption, width=80):
         alt = html.escape(f"training point {i}, {self.caption(i)}", quote=True)
@@ -348,20 +415,27 @@ def _evidence_html(show, position):
     "The rows of helpful and harmful points beside a suspect"
     if show.evidence is None: return ""
     def row(title, points, values, sign):
-        chosen = [(int(j), value) for j, value in zip(points[position], values[position]) if sign * value > 0]
+        chosen = [(int(j), value)
+                  for j, value in zip(points[position], values[position])
+                  if sign * value > 0]
         figures = "".join(show.figure(j, f"label {html.escape(str(show.review.y[j]))}<br>{value:+.3g}") for j, value in chosen)
-        return f'<div><div>{title}</div><div style="display:flex;flex-wrap:wrap">{figures or "none"}</div></div>'
+        return (f'<div><div>{title}</div><div '
+                f'style="display:flex;flex-wrap:wrap">{figures or "none"}</div></div>')
     e = show.evidence
-    return (row("Most helpful: they lower the loss of this label", e.helpful, e.helpful_values, 1)
-            + row("Most harmful: they raise it", e.harmful, e.harmful_values, -1))
+    return (row("Most helpful: they lower the loss of this label", e.helpful,
+                e.helpful_values, 1) + row("Most harmful: they raise it", e.harmful,
+                                           e.harmful_values, -1))
 
 def _card_html(show, position):
     "One suspect with all that is known about it"
     i = show.review.order[position]
-    facts = [f"<b>Suspect {position + 1} of {len(show.review.order)}</b>, training point {i}",
-             f"given label: <b>{html.escape(str(show.review.y[i]))}</b>"]
-    if show.suspects is not None: facts.append(f"model's guess: <b>{html.escape(str(show.guess(i)))}</b>, probability {show.suspects.probability[i]:.2f}")
-    facts += [f"score {show.review.scores[i]:.3g}", f"decision: <b>{html.escape(show.decision(i))}</b>"]
+    facts = [f"<b>Suspect {position + 1} of {len(show.review.order)}</b>, training "
+             f"point {i}", f"given label: <b>{html.escape(str(show.review.y[i]))}</b>"]
+    if show.suspects is not None:
+        facts.append(f"model's guess: <b>{html.escape(str(show.guess(i)))}</b>, "
+                     f"probability {show.suspects.probability[i]:.2f}")
+    facts += [f"score {show.review.scores[i]:.3g}",
+              f"decision: <b>{html.escape(show.decision(i))}</b>"]
     return (f'<div class="review-card" data-position="{position}" style="display:flex;flex-wrap:wrap;gap:1em;line-height:1.5">'
             f'{show.figure(i, "", 160)}<div style="min-width:13em">{"<br>".join(facts)}</div><div>{_evidence_html(show, position)}</div></div>')
 
@@ -378,7 +452,8 @@ def _grid_html(show, position):
         border = "3px solid #0072B2" if here else "1px solid #999"
         cells.append(f'<button data-go="{k}" {"aria-current=true" if here else ""} style="border:{border};width:92px;padding:2px;background:#fff;color:#111;white-space:normal;'
                      f'font-size:11px;line-height:1.2;cursor:pointer"><img src="{show.pictures[i]}" alt="" width="80" height="80"><br>{"▶ " if here else ""}{words}</button>')
-    return f'<div class="review-card" data-position="{position}" style="display:flex;flex-wrap:wrap;gap:4px">{"".join(cells)}</div>'
+    return (f'<div class="review-card" data-position="{position}" '
+            f'style="display:flex;flex-wrap:wrap;gap:4px">{"".join(cells)}</div>')
 
 # %% ../nbs/49_review.ipynb #cfd2a258
 _KEYS_JS = """
@@ -413,7 +488,8 @@ export default { render };
 
 # %% ../nbs/49_review.ipynb #2e3a8f3b
 def _key_listener(keys, receive):
-    "A widget without looks that passes on the keys pressed inside the desk; None without anywidget"
+    """A widget without looks that passes on the keys pressed inside the desk; None
+    without anywidget"""
     try: import anywidget, traitlets
     except ImportError: return None
     class Keys(anywidget.AnyWidget):
@@ -424,32 +500,43 @@ def _key_listener(keys, receive):
     return listener
 
 # %% ../nbs/49_review.ipynb #cff80118
-_BUTTONS = {"k": ("Keep (K)", "The given label is right"), "r": ("Relabel as guessed (R)", "Give it the label that the model guesses"),
-            "u": ("Unsure (U)", "Leave the label, note the doubt"), "z": ("Undo (Z)", "Take the last decision back"),
-            "ArrowLeft": ("Previous (←)", "The suspect before"), "ArrowRight": ("Next (→)", "The suspect behind"),
+_BUTTONS = {"k": ("Keep (K)", "The given label is right"),
+            "r": ("Relabel as guessed (R)", "Give it the label that the model guesses"),
+            "u": ("Unsure (U)", "Leave the label, note the doubt"),
+            "z": ("Undo (Z)", "Take the last decision back"),
+            "ArrowLeft": ("Previous (←)", "The suspect before"),
+            "ArrowRight": ("Next (→)", "The suspect behind"),
             "g": ("Grid or single (G)", "Show a page of suspects, or one")}
 
 def _button(desk, key):
     import ipywidgets
     words, explanation = _BUTTONS[key]
-    button = ipywidgets.Button(description=words, tooltip=explanation, layout={"width": "auto"})
+    button = ipywidgets.Button(description=words, tooltip=explanation,
+                               layout={"width": "auto"})
     button.on_click(lambda _: desk.press(key))
     if key == "r" and desk.show.suspects is None: button.disabled = True
     return button
 
 def _actions(desk):
-    "What each key does; the digits 0 to 9 give the class of that name, or of that place"
+    """What each key does; the digits 0 to 9 give the class of that name, or of that
+    place"""
     def guess():
-        if desk.show.suspects is None: raise ValueError("no guess of a model was given: choose a new label")
+        if desk.show.suspects is None:
+            raise ValueError("no guess of a model was given: choose a new label")
         return desk.show.guess(desk.review.order[desk.place])
     def grid(): desk.grid = not desk.grid
-    actions = {"k": lambda: _decide(desk, "keep"), "r": lambda: _decide(desk, "relabel", guess()),
-               "u": lambda: _decide(desk, "unsure"), "z": lambda: _undo(desk), "g": grid,
-               "ArrowLeft": lambda: _go(desk, -1), "ArrowRight": lambda: _go(desk, 1)}
+    actions = {"k": lambda: _decide(desk, "keep"),
+               "r": lambda: _decide(desk, "relabel", guess()),
+               "u": lambda: _decide(desk, "unsure"), "z": lambda: _undo(desk),
+               "g": grid, "ArrowLeft": lambda: _go(desk, -1),
+               "ArrowRight": lambda: _go(desk, 1)}
     named = {str(label): label for label in desk.review.classes}
     for digit in range(10):
-        label = named.get(str(digit), desk.review.classes[digit] if digit < len(desk.review.classes) and not any(map(str.isdigit, named)) else None)
-        if label is not None: actions[str(digit)] = lambda label=label: _decide(desk, "relabel", label)
+        label = named.get(str(digit), desk.review.classes[digit]
+                          if digit < len(desk.review.classes)
+                          and not any(map(str.isdigit, named)) else None)
+        if label is not None:
+            actions[str(digit)] = lambda label=label: _decide(desk, "relabel", label)
     return actions
 
 # %% ../nbs/49_review.ipynb #3c43dbd4
@@ -457,10 +544,13 @@ def _lay_out(desk):
     "The desk's widgets in one box"
     import ipywidgets
     desk.header, desk.card, desk.status = (ipywidgets.HTML() for _ in range(3))
-    desk.choice = ipywidgets.Dropdown(options=[(str(label), label) for label in desk.review.classes],
+    desk.choice = ipywidgets.Dropdown(options=[(str(label), label)
+                                               for label in desk.review.classes],
                                       description="new label", layout={"width": "14em"})
-    desk.assign = ipywidgets.Button(description="Relabel as chosen", tooltip="Give this point the label chosen beside")
-    desk.assign.on_click(lambda _: desk.attempt(lambda: _decide(desk, "relabel", desk.choice.value)))
+    desk.assign = ipywidgets.Button(description="Relabel as chosen",
+                                    tooltip="Give this point the label chosen beside")
+    desk.assign.on_click(
+        lambda _: desk.attempt(lambda: _decide(desk, "relabel", desk.choice.value)))
     desk.listener = _key_listener(desk.actions, desk.receive)
     rows = [ipywidgets.HBox(row, layout={"flex_flow": "row wrap"})
             for row in (list(desk.buttons.values()), [desk.choice, desk.assign])]
@@ -472,10 +562,13 @@ def _lay_out(desk):
 # %% ../nbs/49_review.ipynb #5059d756
 def _decide(desk, action, label=None):
     place, i = desk.place, desk.review.order[desk.place]
-    if action == "relabel" and label == _plain(desk.review.y[i]): action, label = "keep", None
+    if action == "relabel" and label == _plain(desk.review.y[i]):
+        action, label = "keep", None
     desk.review.decide(i, action, label)
     following = next_undecided(desk.review, place)
-    if following is None: return f"Suspect {place + 1}: {desk.show.decision(i)}. All suspects are decided."
+    if following is None:
+        return (f"Suspect {place + 1}: {desk.show.decision(i)}. All suspects are "
+                "decided.")
     desk.place = following
     return f"Suspect {place + 1}: {desk.show.decision(i)}."
 
@@ -485,22 +578,35 @@ def _undo(desk):
     if index in desk.review.order: desk.place = desk.review.order.index(index)
     return f"The last decision about training point {index} is taken back."
 
-def _go(desk, step): desk.place = min(max(desk.place + step, 0), len(desk.review.order) - 1)
+def _go(desk, step):
+    desk.place = min(max(desk.place + step, 0), len(desk.review.order) - 1)
 
 def _header_html(review):
     "How far we are, in words and as a bar"
-    of_suspects = [review.decisions[i][0] for i in review.order if i in review.decisions]
-    count = {action: of_suspects.count(action) for action in ("keep", "relabel", "unsure")}
-    return (f'<label>{len(of_suspects)} of {len(review.order)} decided: {count["keep"]} kept, {count["relabel"]} relabeled, '
-            f'{count["unsure"]} unsure <progress max="{len(review.order)}" value="{len(of_suspects)}"></progress></label>')
+    of_suspects = [review.decisions[i][0] for i in review.order
+                   if i in review.decisions]
+    count = {action: of_suspects.count(action)
+             for action in ("keep", "relabel", "unsure")}
+    return (f'<label>{len(of_suspects)} of {len(review.order)} decided: '
+            f'{count["keep"]} kept, {count["relabel"]} relabeled, '
+            f'{count["unsure"]} unsure <progress max="{len(review.order)}" '
+            f'value="{len(of_suspects)}"></progress></label>')
 
 def _where_saved(review):
-    if review.path is None: return "Decisions are in memory only: give a path to keep them."
-    return f"{len(review.log)} decisions saved in {html.escape(review.path.name)}" if review.log else f"Decisions will be saved in {html.escape(review.path.name)}"
+    if review.path is None:
+        return "Decisions are in memory only: give a path to keep them."
+    return (f"{len(review.log)} decisions saved in {html.escape(review.path.name)}"
+            if review.log else "Decisions will be saved in "
+            f"{html.escape(review.path.name)}")
+
+def _status_html(review, message):
+    "What was just done, and where the decisions are"
+    return (f'<div role="status" aria-live="polite">{message}<br>'
+            f"{_where_saved(review)}</div>")
 
 # %% ../nbs/49_review.ipynb #e9ac6e85
 class ReviewDesk:
-    "The live desk: buttons, keys and cards in front of a `Review`. Needs ipywidgets, and anywidget for the keys."
+    "The live desk before a `Review`: needs ipywidgets, and anywidget for the keys."
     def __init__(
         self,
         show,  # what is known about each suspect
@@ -517,9 +623,10 @@ class ReviewDesk:
         self,
         action,  # function without arguments
     ):  # None
-        "Do it and show the outcome; an error is shown in the desk, and nothing counts as saved."
+        "Do it and show the outcome; an error says that nothing was saved."
         try: message = action() or ""
-        except Exception as error: message = f"<b>Not saved.</b> {html.escape(str(error))}"
+        except Exception as error:
+            message = f"<b>Not saved.</b> {html.escape(str(error))}"
         self.refresh(message)
 
     def press(
@@ -533,32 +640,42 @@ class ReviewDesk:
         content: dict,  # {"key", "place"} or {"go"}, from the browser
     ):  # None
         "A key counts only for the suspect that was on the screen when it was pressed."
-        if "go" in content: self.attempt(lambda: _go(self, int(content["go"]) - self.place))
-        elif content.get("key") in self.actions and content.get("place") == self.place: self.press(content["key"])
+        if "go" in content:
+            self.attempt(lambda: _go(self, int(content["go"]) - self.place))
+        elif content.get("key") in self.actions and content.get("place") == self.place:
+            self.press(content["key"])
 
     def refresh(
         self,
         message: str = "",  # what to say below the buttons, HTML
     ):  # None
         self.touched = time.monotonic()
-        self.card.value = (_grid_html if self.grid else _card_html)(self.show, self.place)
+        draw = _grid_html if self.grid else _card_html
+        self.card.value = draw(self.show, self.place)
         self.header.value = _header_html(self.review)
-        self.status.value = f'<div role="status" aria-live="polite">{message}<br>{_where_saved(self.review)}</div>'
+        self.status.value = _status_html(self.review, message)
 
 # %% ../nbs/49_review.ipynb #21792113
 def _draw_ahead(desk):
-    "While nobody presses a key, draw the pictures that are still missing, one at a time"
+    """While nobody presses a key, draw the pictures that are still missing, one at a
+    time"""
     import asyncio
     try: loop = asyncio.get_running_loop()
     except RuntimeError: return
     evidence, missing = desk.show.evidence, []
     for place, i in enumerate(desk.review.order):
-        missing += [i] if evidence is None else [i, *map(int, evidence.helpful[place]), *map(int, evidence.harmful[place])]
+        missing += [i] if evidence is None else [i, *map(int, evidence.helpful[place]),
+                                                 *map(int, evidence.harmful[place])]
     waiting = iter(missing)
     def draw_one():
         if time.monotonic() - desk.touched < 0.2: return loop.call_later(0.1, draw_one)
-        try: desk.show.pictures[next(i for i in waiting if i not in desk.show.pictures.drawn)]
-        except Exception: return  # nothing is missing, or the drawing function fails: then it does so in sight, at its turn
+        try:
+            desk.show.pictures[next(i for i in waiting
+                                    if i not in desk.show.pictures.drawn)]
+        except Exception:
+            # nothing is missing, or the drawing function fails: then it does so in
+            # sight, at its turn
+            return
         loop.call_later(0.005, draw_one)
     loop.call_later(0.2, draw_one)
 
@@ -591,9 +708,11 @@ def _tour_html(show, count=12):
     "The first suspects as a tour that needs no kernel and no network"
     slides = []
     for place, i in enumerate(show.review.order[:count]):
-        words = html.escape(f"Suspect {place + 1}, training point {i}: {show.caption(i)};"
+        words = html.escape(f"Suspect {place + 1}, training point {i}: "
+                            f"{show.caption(i)};"
                             f" score {show.review.scores[i]:.3g}.")
-        slides.append('<div class="review-slide" style="display:flex;flex-wrap:wrap;gap:1em">'
+        slides.append('<div class="review-slide" '
+                      'style="display:flex;flex-wrap:wrap;gap:1em">'
                       f'{show.figure(i, words, 160)}'
                       f'<div>{_evidence_html(show, place)}</div></div>')
     style = ("min-height:36px;padding:4px 12px;margin-right:.5em;"
@@ -606,8 +725,8 @@ def _tour_html(show, count=12):
             f' aria-label="Tour of the first {len(slides)} suspects; arrow keys move"'
             ' style="border:1px solid #999;border-radius:6px;padding:.8em;'
             f'max-width:46rem;text-align:left">{bar}{"".join(slides)}'
-            "<p>Read only: in JupyterLab (<code>make lab</code>) the same call is a desk"
-            " with buttons, keys and a file of decisions.</p>"
+            "<p>Read only: in JupyterLab (<code>make lab</code>) the same call is a "
+            "desk" " with buttons, keys and a file of decisions.</p>"
             f"<script>{_TOUR_JS}</script></div>")
 
 # %% ../nbs/49_review.ipynb #f40a91b3
@@ -615,10 +734,12 @@ def _still(show, draw):
     "A picture of the first suspects, and how to get the desk"
     from IPython.display import Markdown, display
     review = show.review
-    suspects = show.suspects or Suspects(np.array(review.order), review.scores, review.y, None, None, "the scores given")
+    suspects = show.suspects or Suspects(np.array(review.order), review.scores,
+                                         review.y, None, None, "the scores given")
     plot_suspects(suspects, draw)
     plt.show()
-    display(Markdown("*The first suspects. Run this chapter in JupyterLab (`make lab`) for the desk: buttons, keys and a file of decisions.*"))
+    display(Markdown("*The first suspects. Run this chapter in JupyterLab (`make lab`) "
+                     "for the desk: buttons, keys and a file of decisions.*"))
 
 # %% ../nbs/49_review.ipynb #56c6d78f
 def review_labels(
@@ -633,22 +754,29 @@ def review_labels(
     path=None,  # file for the decisions, written after each; None keeps them in memory only
     limit: int = 200,  # how many suspects to review
 ) -> Review:  # the decisions, growing as they are made
-    """Review suspect labels one by one or as a grid: keep, relabel, unsure, undo, by button or key.
+    """Review suspect labels one by one or as a grid: keep, relabel, unsure, undo, by
+    button or key.
 
-    A second call with the same path goes on where the first one stopped. Raises `ValueError` for bad arguments,
-    `ReviewFileError` for a file that is damaged or about other data, `ImportError` without IPython and ipywidgets.
-    Where the environment variable INFLUENCE_NB_WIDGETS is "static" it shows a picture of the first suspects, where
-    it is "player" a tour of them.
+    A second call with the same path goes on where the first one stopped. Raises
+    `ValueError` for bad arguments, `ReviewFileError` for a file that is damaged or
+    about other data, `ImportError` without IPython and ipywidgets. Where the
+    environment variable INFLUENCE_NB_WIDGETS is "static" it shows a picture of the
+    first suspects, where it is "player" a tour of them.
     """
     try: page, _ = map(import_module, ("IPython.display", "ipywidgets"))
     except ImportError:
-        raise ImportError("the review desk needs IPython and ipywidgets: pip install 'influence_nb[lab]'") from None
+        raise ImportError("the review desk needs IPython and ipywidgets: pip install "
+                          "'influence_nb[lab]'") from None
     review = Review(x, y, scores, classes=classes, path=path, limit=limit)
     suspects = scores if isinstance(scores, Suspects) else None
-    if suspects is not None and not np.array_equal(suspects.given, review.y): raise ValueError("scores ranks other labels than y: call find_mislabeled with these labels")
+    if suspects is not None and not np.array_equal(suspects.given, review.y):
+        raise ValueError("scores ranks other labels than y: call find_mislabeled with "
+                         "these labels")
     draw = _default_draw(x, review.y, image_shape) if draw is None else draw
-    evidence = None if influence is None or len(review.y) < 3 else strongest_influences(influence, review.order, x, review.y, min(3, len(review.y) - 2))
-    show, mode = _Show(review, suspects, _Pictures(draw), evidence), os.environ.get("INFLUENCE_NB_WIDGETS")
+    evidence = None if influence is None or len(review.y) < 3 else strongest_influences(
+        influence, review.order, x, review.y, min(3, len(review.y) - 2))
+    show, mode = _Show(review, suspects, _Pictures(draw),
+                       evidence), os.environ.get("INFLUENCE_NB_WIDGETS")
     if mode == "player": page.display(page.HTML(_tour_html(show)))
     elif mode == "static": _still(show, draw)
     else: page.display(ReviewDesk(show).box)

@@ -40,31 +40,41 @@ def _untrained_cases():
     yes = (x2.sum(1) + draw(51) > 0).double()[:, None]
     value = x3.sum(1, keepdim=True) + draw(51, 1)
     one_of_three = (2 * x4[:, :3] + draw(51, 3)).argmax(1)
-    brightest = (images.flatten(2)[:, 0, :12].reshape(51, 3, 4).sum(2) + draw(51, 3)).argmax(1)
-    conv = nn.Sequential(nn.Conv2d(1, 2, 2), nn.Tanh(), nn.Conv2d(2, 2, 2), nn.Tanh(), nn.Flatten(), nn.Linear(8, 3)).double()
+    brightest = (images.flatten(2)[:, 0, :12].reshape(51, 3, 4).sum(2)
+                 + draw(51, 3)).argmax(1)
+    conv = nn.Sequential(nn.Conv2d(1, 2, 2), nn.Tanh(), nn.Conv2d(2, 2, 2), nn.Tanh(),
+                         nn.Flatten(), nn.Linear(8, 3)).double()
     conv[0].requires_grad_(False)
-    return [("logistic regression", TorchLogisticRegression(2), F.binary_cross_entropy, x2, yes),
-            ("linear regression", nn.Linear(3, 1).double(), F.mse_loss, x3, value),
-            ("network", TorchMLP([4, 3, 3]), F.cross_entropy, x4, one_of_three),
-            ("convolutional network, frozen layer", conv, F.cross_entropy, images, brightest)]
+    return [("logistic regression", TorchLogisticRegression(2), F.binary_cross_entropy,
+             x2, yes), ("linear regression", nn.Linear(3, 1).double(), F.mse_loss, x3,
+                        value), ("network", TorchMLP([4, 3, 3]), F.cross_entropy, x4,
+                                 one_of_three), ("convolutional network, frozen layer",
+                                                 conv, F.cross_entropy, images,
+                                                 brightest)]
 
 # %% ../nbs/76_shared_checks.ipynb #fdefbaf5
 @functools.lru_cache
 def _trained_cases(damping, n=40):
-    "Train once, with half of λ, so that no case is near-singular; forty points to train on, the others to test"
+    """Train once, with half of λ, so that no case is near-singular; forty points to
+    train on, the others to test"""
     with torch.random.fork_rng(devices=[]): raw = _untrained_cases()
-    for name, model, loss, x, y in raw: fit_to_optimum(model, loss, x[:n], y[:n], damping / 2)
-    return [InfluenceCase(name, model, loss, (x[:n], y[:n]), (x[n:], y[n:]), damping) for name, model, loss, x, y in raw]
+    for name, model, loss, x, y in raw:
+        fit_to_optimum(model, loss, x[:n], y[:n], damping / 2)
+    return [InfluenceCase(name, model, loss, (x[:n], y[:n]), (x[n:], y[n:]), damping)
+            for name, model, loss, x, y in raw]
 
 # %% ../nbs/76_shared_checks.ipynb #feaeb662
 def influence_cases(
     dtype=torch.float64,  # of parameters, inputs and real targets
     damping: float = 0.1,  # λ
 ) -> list:  # one `InfluenceCase` for each kind of model
-    "Fresh copies of the four cases, always the same ones. The global random state is left alone."
+    """Fresh copies of the four cases, always the same ones. The global random state is
+    left alone."""
     def convert(t): return t.to(dtype) if t.is_floating_point() else t
-    return [case._replace(model=copy.deepcopy(case.model).to(dtype), train=tuple(map(convert, case.train)),
-                          test=tuple(map(convert, case.test))) for case in _trained_cases(damping)]
+    return [case._replace(model=copy.deepcopy(case.model).to(dtype),
+                          train=tuple(map(convert, case.train)),
+                          test=tuple(map(convert, case.test)))
+            for case in _trained_cases(damping)]
 
 # %% ../nbs/76_shared_checks.ipynb #b2fd9b22
 class DenseOracle:
@@ -74,34 +84,45 @@ class DenseOracle:
         case: InfluenceCase,  # the model, its loss and its training data
     ):
         self.case, self.model = case, copy.deepcopy(case.model).double()
-        self.named = {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
+        self.named = {name: p.detach() for name, p in self.model.named_parameters()
+                      if p.requires_grad}
         self.theta = torch.cat([p.flatten() for p in self.named.values()])
-        self.gradients, self.curvature = functools.cache(self.gradients), functools.cache(self.curvature)  # asked for again and again
+        # asked for again and again
+        self.gradients, self.curvature = (functools.cache(self.gradients),
+                                          functools.cache(self.curvature))
 
     def outputs(self, theta, x):  # of one point
         sizes = [p.numel() for p in self.named.values()]
-        named = {name: t.view_as(p) for (name, p), t in zip(self.named.items(), theta.split(sizes))}
+        named = {name: t.view_as(p) for (name, p), t in zip(self.named.items(),
+                                                            theta.split(sizes))}
         return functional_call(self.model, named, (x[None],))
 
     def point_loss(self, theta, x, y):  # L(z, θ), a scalar
         return self.case.loss(self.outputs(theta, x), y[None])
 
     def gradients(self, x, y):  # [n, p]
-        return vmap(grad(self.point_loss), in_dims=(None, 0, 0))(self.theta, *_double(x, y))
+        return vmap(grad(self.point_loss),
+                    in_dims=(None, 0, 0))(self.theta, *_double(x, y))
 
     def pulls(self, factors, x, y):  # the gradient in x of factorᵀ∇L(z), [T, n, …]
         pull = lambda a, b, factor: grad(self.point_loss)(self.theta, a, b) @ factor
-        return vmap(vmap(grad(pull), in_dims=(0, 0, None)), in_dims=(None, None, 0))(*_double(x, y), factors)
+        return vmap(vmap(grad(pull), in_dims=(0, 0, None)),
+                    in_dims=(None, None, 0))(*_double(x, y), factors)
 
     def curvature(self, mode):  # without λ, [p, p]
         x, y = _double(*self.case.train)
         if mode == "hessian":
-            return hessian(lambda t: vmap(self.point_loss, in_dims=(None, 0, 0))(t, x, y).mean())(self.theta)
-        if mode == "empirical_fisher": return (lambda G: G.T @ G / len(x))(self.gradients(x, y))
+            return hessian(lambda t: vmap(self.point_loss,
+                                          in_dims=(None, 0, 0))(t, x, y)
+                           .mean())(self.theta)
+        if mode == "empirical_fisher":
+            return (lambda G: G.T @ G / len(x))(self.gradients(x, y))
         J = vmap(jacrev(self.outputs), in_dims=(None, 0))(self.theta, x).flatten(1, -2)
         of_outputs = lambda o, b: self.case.loss(o, b[None])
-        Lambda = vmap(hessian(of_outputs))(vmap(self.outputs, in_dims=(None, 0))(self.theta, x), y)
-        return torch.einsum("nap,nab,nbq->pq", J, Lambda.reshape(len(x), J.shape[1], -1), J) / len(x)
+        Lambda = vmap(hessian(of_outputs))(vmap(self.outputs,
+                                                in_dims=(None, 0))(self.theta, x), y)
+        return torch.einsum("nap,nab,nbq->pq", J,
+                            Lambda.reshape(len(x), J.shape[1], -1), J) / len(x)
 
 # %% ../nbs/76_shared_checks.ipynb #8157ff1b
 def _double(x, y):
@@ -109,7 +130,8 @@ def _double(x, y):
 
 # %% ../nbs/76_shared_checks.ipynb #10b53e28
 class DenseBlock(NamedTuple):
-    "What a reference may use: one block of parameters, without any approximation, in float64."
+    """What a reference may use: one block of parameters, without any approximation, in
+    float64."""
     curvature: torch.Tensor  # without λ, [q, q]
     gradients: torch.Tensor  # of the training points, [n, q]
     damping: float  # λ of this block
@@ -121,7 +143,8 @@ def exact_inverse(
     B: torch.Tensor,  # right-hand sides, [q, k]
 ) -> torch.Tensor:  # (C + λI)⁻¹B, [q, k]
     "The usual reference: solve with the damped matrix."
-    return torch.linalg.solve(block.curvature + block.damping * torch.eye(len(B), dtype=B.dtype), B)
+    return torch.linalg.solve(block.curvature
+                              + block.damping * torch.eye(len(B), dtype=B.dtype), B)
 
 # %% ../nbs/76_shared_checks.ipynb #d0fd927b
 @dataclass
@@ -131,27 +154,35 @@ class _Subject:
     case: InfluenceCase
     structure: dict  # second_order_mode and block_structure, where they are to be given
     damping: object  # λ, or a mapping of block name → λ
-    reference: object  # function of a `DenseBlock` and right-hand sides; None: there is none
+    # function of a `DenseBlock` and right-hand sides; None: there is none
+    reference: object
     tol: float  # largest relative error against the reference, and of the symmetry
-    rounding: float  # largest relative error where two ways to the same number are compared
+    # largest relative error where two ways to the same number are compared
+    rounding: float
     mode: str  # what the class uses where the structure does not say
     oracle: DenseOracle  # of the case
 
     def new(self, loss=None, damping=None, **structure):
-        return self.make(self.case.model, loss or self.case.loss, self.damping if damping is None else damping, **{**self.structure, **structure})
+        return self.make(self.case.model, loss or self.case.loss,
+                         self.damping if damping is None else damping,
+                         **{**self.structure, **structure})
 
     def fit(self, batch_size):
         x, y = self.case.train
-        return self.new().fit([(x[i:i + batch_size], y[i:i + batch_size]) for i in range(0, len(x), batch_size)])
+        return self.new().fit([(x[i:i + batch_size], y[i:i + batch_size])
+                               for i in range(0, len(x), batch_size)])
 
     @functools.cached_property
     def influence(self): return self.fit(7)
 
     def blocks(self):  # block name → parameter names
-        structure, names = self.structure.get("block_structure", "full"), list(self.oracle.named)
+        structure, names = (self.structure.get("block_structure", "full"),
+                            list(self.oracle.named))
         if hasattr(structure, "items"): return dict(structure)
-        key = {"full": lambda name: "full", "parameter": lambda name: name, "layer": lambda name: name.rpartition(".")[0] or "model"}[structure]
-        return {block: [name for name in names if key(name) == block] for block in dict.fromkeys(map(key, names))}
+        key = {"full": lambda name: "full", "parameter": lambda name: name,
+               "layer": lambda name: name.rpartition(".")[0] or "model"}[structure]
+        return {block: [name for name in names if key(name) == block]
+                for block in dict.fromkeys(map(key, names))}
 
 # %% ../nbs/76_shared_checks.ipynb #4bd10ea2
 def _expected_factors(subject, x, y):
@@ -159,23 +190,27 @@ def _expected_factors(subject, x, y):
     oracle, G = subject.oracle, subject.oracle.gradients(x, y)
     owners = [name for name, p in oracle.named.items() for _ in range(p.numel())]
     C = oracle.curvature(subject.structure.get("second_order_mode", subject.mode))
-    train_gradients, factors = oracle.gradients(*subject.case.train), torch.zeros_like(G)
+    train_gradients, factors = (oracle.gradients(*subject.case.train),
+                                torch.zeros_like(G))
     for block, names in subject.blocks().items():
         i = torch.tensor([owner in names for owner in owners])
-        damping = subject.damping[block] if hasattr(subject.damping, "items") else subject.damping
+        damping = (subject.damping[block] if hasattr(subject.damping, "items")
+                   else subject.damping)
         dense = DenseBlock(C[i][:, i], train_gradients[:, i], damping, names)
         factors[:, i] = subject.reference(dense, G[:, i].T).T
     return factors
 
 # %% ../nbs/76_shared_checks.ipynb #5171ce02
 def _by_sixty_lines(subject):
-    "Influences in NumPy, for the network with an exact inverse; None for everything else"
+    """Influences in NumPy, for the network with an exact inverse; None for everything
+    else"""
     mode = subject.structure.get("second_order_mode", subject.mode)
     whole = subject.structure.get("block_structure", "full") == "full"
     exact = subject.reference is exact_inverse and mode in ("hessian", "gauss_newton")
     if not (subject.case.name == "network" and whole and exact): return None
     linear = [m for m in subject.oracle.model.modules() if isinstance(m, nn.Linear)]
-    layers = [torch.cat([m.weight, m.bias[:, None]], 1).detach().numpy() for m in linear]
+    layers = [torch.cat([m.weight, m.bias[:, None]], 1).detach().numpy()
+              for m in linear]
     pairs = subject.case.train, subject.case.test
     train, test = ([t.numpy() for t in _double(*pair)] for pair in pairs)
     gauss_newton = mode == "gauss_newton"
@@ -187,74 +222,98 @@ def _agrees_with_reference(subject):
     case, I = subject.case, subject.influence
     expected = _expected_factors(subject, *case.test)
     errors = [check_close(I.influence_factors(*case.test), expected, subject.tol),
-              check_close(I.influences(*case.test, *case.train), expected @ subject.oracle.gradients(*case.train).T, subject.tol)]
+              check_close(I.influences(*case.test, *case.train),
+                          expected @ subject.oracle.gradients(*case.train).T,
+                          subject.tol)]
     by_hand = _by_sixty_lines(subject)
     if by_hand is not None:
         found = I.influences(*case.test, *case.train)
         errors.append(check_close(found, by_hand, subject.tol))
     more_than_parameters = _expected_factors(subject, *case.train)
-    return max(*errors, check_close(I.influence_factors(*case.train), more_than_parameters, subject.tol))
+    return max(*errors, check_close(I.influence_factors(*case.train),
+                                    more_than_parameters, subject.tol))
 
 # %% ../nbs/76_shared_checks.ipynb #66800266
 def _has_the_right_shapes(subject):
-    (x, y), (x_test, y_test), I = subject.case.train, subject.case.test, subject.influence
+    (x, y), (x_test, y_test), I = (subject.case.train, subject.case.test,
+                                   subject.influence)
     n, T, p, inner = len(x), len(x_test), len(subject.oracle.theta), x.shape[1:]
     factors = I.influence_factors(x_test, y_test)
-    found = {"influence_factors": (factors, (T, p)), "self_influences": (I.self_influences(x, y), (n,)),
+    found = {"influence_factors": (factors, (T, p)),
+             "self_influences": (I.self_influences(x, y), (n,)),
              "influences": (I.influences(x_test, y_test, x, y), (T, n)),
              "influences without x, y": (I.influences(x_test, y_test), (T, T)),
-             "influences of one on one": (I.influences(x_test[:1], y_test[:1], x[:1], y[:1]), (1, 1)),
-             "influences, perturbation": (I.influences(x_test, y_test, x, y, mode="perturbation"), (T, n, *inner)),
-             "influences_from_factors": (I.influences_from_factors(factors, x, y), (T, n)),
-             "influences_from_factors, perturbation": (I.influences_from_factors(factors, x, y, mode="perturbation"), (T, n, *inner))}
+             "influences of one on one": (I.influences(x_test[:1], y_test[:1], x[:1],
+                                                       y[:1]), (1, 1)),
+             "influences, perturbation": (I.influences(x_test, y_test, x, y,
+                                                       mode="perturbation"),
+                                          (T, n, *inner)),
+             "influences_from_factors": (I.influences_from_factors(factors, x, y),
+                                         (T, n)), "influences_from_factors, "
+             "perturbation": (I.influences_from_factors(factors, x, y,
+                                                        mode="perturbation"),
+                              (T, n, *inner))}
     for call, (result, shape) in found.items():
-        assert tuple(result.shape) == shape, f"{call} has shape {tuple(result.shape)}, not {shape}"
-        assert result.dtype == x.dtype, f"{call} has dtype {result.dtype}, not {x.dtype}"
+        assert tuple(result.shape) == shape, (f"{call} has shape "
+                                              f"{tuple(result.shape)}, not {shape}")
+        assert result.dtype == x.dtype, (f"{call} has dtype {result.dtype}, not "
+                                         f"{x.dtype}")
         assert not result.requires_grad, f"{call} requires a gradient"
     return 0.0
 
 # %% ../nbs/76_shared_checks.ipynb #84a0a499
 def _connects_factors_and_gradients(subject):
     "Equation (1), in both modes, and by way of `influences_from_factors`"
-    (x, y), (x_test, y_test), I, errors = subject.case.train, subject.case.test, subject.influence, []
+    (x, y), (x_test, y_test), I, errors = (subject.case.train, subject.case.test,
+                                           subject.influence, [])
     factors = I.influence_factors(x_test, y_test)
     for mode in ("up", "perturbation"):
         a, b = (x, y) if mode == "up" else (x[:5], y[:5])
-        expected = factors.double() @ subject.oracle.gradients(a, b).T if mode == "up" else subject.oracle.pulls(factors.double(), a, b)
-        errors.append(check_close(I.influences(x_test, y_test, a, b, mode=mode), expected, subject.rounding))
-        errors.append(check_close(I.influences_from_factors(factors, a, b, mode=mode), expected, subject.rounding))
+        expected = (factors.double() @ subject.oracle.gradients(a, b).T if mode == "up"
+                    else subject.oracle.pulls(factors.double(), a, b))
+        errors.append(check_close(I.influences(x_test, y_test, a, b, mode=mode),
+                                  expected, subject.rounding))
+        errors.append(check_close(I.influences_from_factors(factors, a, b, mode=mode),
+                                  expected, subject.rounding))
     return max(errors)
 
 # %% ../nbs/76_shared_checks.ipynb #c7fba490
 def _self_is_the_diagonal(subject):
     (x, y), I = subject.case.train, subject.influence
-    return check_close(I.self_influences(x, y), I.influences(x, y).diagonal(), subject.rounding)
+    return check_close(I.self_influences(x, y), I.influences(x, y).diagonal(),
+                       subject.rounding)
 
 # %% ../nbs/76_shared_checks.ipynb #ba5c1691
 def _is_symmetric(subject):
     "Equation (2)"
     I, train, test = subject.influence, subject.case.train, subject.case.test
-    return check_close(I.influences(*train, *test), I.influences(*test, *train).T, subject.tol)
+    return check_close(I.influences(*train, *test), I.influences(*test, *train).T,
+                       subject.tol)
 
 # %% ../nbs/76_shared_checks.ipynb #6e141c45
 def _blocks_add_up(subject):
     "Equation (3), with the names of the blocks"
     I, train, test = subject.influence, subject.case.train, subject.case.test
     shares, whole = I.influences_by_block(*test, *train), I.influences(*test, *train)
-    if "block_structure" in subject.structure: assert list(shares) == list(subject.blocks()), f"blocks are named {list(shares)}"
+    if "block_structure" in subject.structure:
+        assert list(shares) == list(subject.blocks()), ("blocks are named "
+                                                        f"{list(shares)}")
     return check_close(sum(shares.values()), whole, subject.rounding)
 
 # %% ../nbs/76_shared_checks.ipynb #8275b717
 def _batches_do_not_matter(subject):
     train, test = subject.case.train, subject.case.test
-    seven = subject.influence.influences(*test, *train)  # five batches of seven and one of five
-    return max(check_close(subject.fit(size).influences(*test, *train), seven, subject.rounding) for size in (1, 24, 40))
+    # five batches of seven and one of five
+    seven = subject.influence.influences(*test, *train)
+    return max(check_close(subject.fit(size).influences(*test, *train), seven,
+                           subject.rounding) for size in (1, 24, 40))
 
 # %% ../nbs/76_shared_checks.ipynb #5bc9c290
 def _points_do_not_matter_to_each_other(subject):
     (x, y), I = subject.case.test, subject.influence
     alone = torch.cat([I.influence_factors(x[i:i + 1], y[i:i + 1]) for i in range(3)])
-    return check_close(alone, I.influence_factors(x, y)[:3], max(subject.rounding, subject.tol))
+    return check_close(alone, I.influence_factors(x, y)[:3],
+                       max(subject.rounding, subject.tol))
 
 # %% ../nbs/76_shared_checks.ipynb #69f9203c
 def _can_be_repeated_and_moved(subject):
@@ -267,28 +326,38 @@ def _can_be_repeated_and_moved(subject):
 # %% ../nbs/76_shared_checks.ipynb #7fcf2e03
 def _state(model):
     "Everything that a user may have set"
-    tensors = [t.clone() for p in model.parameters() for t in (p.data, p.grad) if t is not None]
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    flags = [(m.training, *(len(getattr(m, hook, ())) for hook in hooks)) for m in model.modules()]
-    return tensors + [b.clone() for b in model.buffers()], flags, [(p.requires_grad, p.grad is None) for p in model.parameters()]
+    tensors = [t.clone() for p in model.parameters() for t in (p.data, p.grad)
+               if t is not None]
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks",
+             "_backward_pre_hooks")
+    flags = [(m.training, *(len(getattr(m, hook, ())) for hook in hooks))
+             for m in model.modules()]
+    return (tensors + [b.clone() for b in model.buffers()], flags,
+            [(p.requires_grad, p.grad is None) for p in model.parameters()])
 
 # %% ../nbs/76_shared_checks.ipynb #0d3fa156
 def _leaves_the_model_alone(subject):
-    (x, y), test, model, I = subject.case.train, subject.case.test, subject.case.model, subject.influence
+    (x, y), test, model, I = (subject.case.train, subject.case.test, subject.case.model,
+                              subject.influence)
     model.train()
     next(model.children(), model).eval()
     trainable = [p for p in model.parameters() if p.requires_grad]
     trainable[0].grad = torch.ones_like(trainable[0])
     before = _state(model)
-    calls = [lambda: subject.fit(7), lambda: I.influences(*test, x, y), lambda: I.influences(*test, x, y, mode="perturbation"),
-             lambda: I.self_influences(x, y), lambda: I.influence_factors(x, y), lambda: I.influences_by_block(*test),
-             lambda: I.influences(x * torch.nan, y), lambda: I.influences(x, y[:3]), lambda: subject.new().fit([(x, y), (x * torch.inf, y)]),
+    calls = [lambda: subject.fit(7), lambda: I.influences(*test, x, y),
+             lambda: I.influences(*test, x, y, mode="perturbation"),
+             lambda: I.self_influences(x, y), lambda: I.influence_factors(x, y),
+             lambda: I.influences_by_block(*test),
+             lambda: I.influences(x * torch.nan, y), lambda: I.influences(x, y[:3]),
+             lambda: subject.new().fit([(x, y), (x * torch.inf, y)]),
              lambda: subject.new(loss=lambda output, target: output).fit([(x, y)])]
     for number, call in enumerate(calls):
         try: call()
         except (ValueError, RuntimeError): assert number > 5, f"call {number} raised"
         after = _state(model)
-        same = len(before[0]) == len(after[0]) and all(map(torch.equal, before[0], after[0])) and before[1:] == after[1:]
+        same = (len(before[0]) == len(after[0])
+                and all(map(torch.equal, before[0], after[0])) and before[1:]
+                == after[1:])
         assert same, f"the model is not what it was after call {number}"
     trainable[0].grad = None
     model.train()
@@ -297,14 +366,17 @@ def _leaves_the_model_alone(subject):
 # %% ../nbs/76_shared_checks.ipynb #8809afd9
 def _raises(call, kinds, word):
     try: call()
-    except kinds as error: assert word in str(error), f"the error does not name {word!r}: {error}"
+    except kinds as error:
+        assert word in str(error), f"the error does not name {word!r}: {error}"
     else: raise AssertionError(f"a mistake with {word!r} was accepted")
 
 # %% ../nbs/76_shared_checks.ipynb #bdd60831
 def _refuses_before_fit(subject):
     (x, y), I = subject.case.train, subject.new()
-    for call in (lambda: I.influences(x, y), lambda: I.influence_factors(x, y), lambda: I.self_influences(x, y), lambda: I.to("cpu"),
-                 lambda: I.influences_from_factors(torch.ones(1, 1), x, y), lambda: I.influences_by_block(x, y)):
+    for call in (lambda: I.influences(x, y), lambda: I.influence_factors(x, y),
+                 lambda: I.self_influences(x, y), lambda: I.to("cpu"),
+                 lambda: I.influences_from_factors(torch.ones(1, 1), x, y),
+                 lambda: I.influences_by_block(x, y)):
         _raises(call, NotFittedError, "fit")
     return 0.0
 
@@ -312,18 +384,30 @@ def _refuses_before_fit(subject):
 def _refuses_mistakes(subject):
     (x, y), I = subject.case.train, subject.influence
     frozen = copy.deepcopy(subject.case.model).requires_grad_(False)
-    mistakes = [
-        (lambda: I.influences(x, y[:4]), "x_test and y_test"), (lambda: I.influences(x, y, x, y[:4]), "x and y"),
-        (lambda: I.influence_factors(x, y[:4]), "x and y"), (lambda: I.self_influences(x, y[:4]), "x and y"),
-        (lambda: I.influences(x, y, x), "y is missing"), (lambda: I.influences(x, y, y=y), "x is missing"),
-        (lambda: I.influences(x[:0], y[:0]), "x_test is empty"), (lambda: I.influences(x, y, mode="down"), "mode"),
-        (lambda: I.influences(x * torch.nan, y), "x_test"), (lambda: I.influences(x, y, x * torch.inf, y), "x holds"),
-        (lambda: I.influences_from_factors(torch.ones(2, 1), x, y), "factors"), (lambda: subject.new().fit([]), "loader"),
-        (lambda: subject.new(damping=-0.1).fit([(x, y)]), "hessian_regularization"), (lambda: subject.new().fit([x, x, x]), "pairs"),
-        (lambda: subject.new(loss=lambda output, target: output).fit([(x, y)]), "scalar"),
-        (lambda: subject.make(frozen, subject.case.loss, subject.damping, **subject.structure).fit([(x, y)]), "trainable")]
-    if subject.case.loss is not F.mse_loss: mistakes.append((lambda: I.influences(x, y + 5), "y_test"))
-    if "block_structure" in subject.structure: mistakes.append((lambda: subject.new(block_structure="layers").fit([(x, y)]), "block_structure"))
+    mistakes = [(lambda: I.influences(x, y[:4]), "x_test and y_test"),
+                (lambda: I.influences(x, y, x, y[:4]), "x and y"),
+                (lambda: I.influence_factors(x, y[:4]), "x and y"),
+                (lambda: I.self_influences(x, y[:4]), "x and y"),
+                (lambda: I.influences(x, y, x), "y is missing"),
+                (lambda: I.influences(x, y, y=y), "x is missing"),
+                (lambda: I.influences(x[:0], y[:0]), "x_test is empty"),
+                (lambda: I.influences(x, y, mode="down"), "mode"),
+                (lambda: I.influences(x * torch.nan, y), "x_test"),
+                (lambda: I.influences(x, y, x * torch.inf, y), "x holds"),
+                (lambda: I.influences_from_factors(torch.ones(2, 1), x, y), "factors"),
+                (lambda: subject.new().fit([]), "loader"),
+                (lambda: subject.new(damping=-0.1).fit([(x, y)]),
+                 "hessian_regularization"), (lambda: subject.new().fit([x, x, x]),
+                                             "pairs"),
+                (lambda: subject.new(loss=lambda output, target: output).fit([(x, y)]),
+                 "scalar"),
+                (lambda: subject.make(frozen, subject.case.loss, subject.damping,
+                                      **subject.structure).fit([(x, y)]), "trainable")]
+    if subject.case.loss is not F.mse_loss:
+        mistakes.append((lambda: I.influences(x, y + 5), "y_test"))
+    if "block_structure" in subject.structure:
+        mistakes.append((lambda: subject.new(block_structure="layers").fit([(x, y)]),
+                         "block_structure"))
     for call, word in mistakes: _raises(call, ValueError, word)
     return 0.0
 
@@ -331,10 +415,14 @@ def _refuses_mistakes(subject):
 def _refuses_structures(make, second_order_modes, block_structures):
     "What the class does not support, and what nobody does, is refused by name"
     case = influence_cases()[0]
-    for key, supported, known in (("second_order_mode", second_order_modes, ("hessian", "gauss_newton", "empirical_fisher", "nonsense")),
-                                  ("block_structure", block_structures, ("full", "layer", "parameter", "nonsense"))):
+    for key, supported, known in (("second_order_mode", second_order_modes,
+                                   ("hessian", "gauss_newton", "empirical_fisher",
+                                    "nonsense")), ("block_structure", block_structures,
+                                                   ("full", "layer", "parameter",
+                                                    "nonsense"))):
         for value in set(known) - {s for s in supported if isinstance(s, str)}:
-            _raises(lambda: make(case.model, case.loss, case.damping, **{key: value}).fit([case.train]), (ValueError, TypeError), key)
+            _raises(lambda: make(case.model, case.loss, case.damping, **{key: value})
+                    .fit([case.train]), (ValueError, TypeError), key)
     return 0.0
 
 # %% ../nbs/76_shared_checks.ipynb #e6523682
@@ -352,7 +440,8 @@ PROPERTIES = {
     "refuses to answer before fit": _refuses_before_fit,
     "refuses mistakes by name": _refuses_mistakes,
 }
-_PER_STRUCTURE = ("agrees with the reference", "factors times gradients", "test and train can be swapped", "blocks add up")
+_PER_STRUCTURE = ("agrees with the reference", "factors times gradients",
+                  "test and train can be swapped", "blocks add up")
 
 # %% ../nbs/76_shared_checks.ipynb #7c822e99
 class Outcome(NamedTuple):
@@ -369,19 +458,27 @@ def _try_property(name, check, label, *arguments):
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
             return Outcome(name, label, check(*arguments) or 0.0, "")
-    except Exception as error: return Outcome(name, label, float("nan"), f"{type(error).__name__}: {error}")
+    except Exception as error:
+        return Outcome(name, label, float("nan"), f"{type(error).__name__}: {error}")
 
 # %% ../nbs/76_shared_checks.ipynb #f8a7acf7
 def _structures(second_order_modes, block_structures, case):
-    "Pairs of structure and λ: the first of each, every other mode, every other structure, and a λ for each layer"
-    given = lambda mode, blocks: {k: v for k, v in (("second_order_mode", mode), ("block_structure", blocks)) if v is not None}
+    """Pairs of structure and λ: the first of each, every other mode, every other
+    structure, and a λ for each layer"""
+    given = lambda mode, blocks: {k: v for k, v in (("second_order_mode", mode),
+                                                    ("block_structure", blocks))
+                                  if v is not None}
     mode, blocks = second_order_modes[0], block_structures[0]
     pairs = [(given(mode, blocks), case.damping)]
     pairs += [(given(m, blocks), case.damping) for m in second_order_modes[1:]]
     pairs += [(given(mode, b), case.damping) for b in block_structures[1:]]
     if "layer" in block_structures:
-        layers = dict.fromkeys(name.rpartition(".")[0] or "model" for name, p in case.model.named_parameters() if p.requires_grad)
-        pairs.append((given(mode, "layer"), {layer: case.damping * (1 + i) for i, layer in enumerate(layers)}))
+        layers = dict.fromkeys(name.rpartition(".")[0] or "model"
+                               for name, p in case.model.named_parameters()
+                               if p.requires_grad)
+        pairs.append((given(mode, "layer"),
+                      {layer: case.damping * (1 + i)
+                       for i, layer in enumerate(layers)}))
     return pairs
 
 # %% ../nbs/76_shared_checks.ipynb #ddd2ca72
@@ -402,27 +499,37 @@ def influence_report(
     "Try every property that an influence must have, and say what held."
     outcomes = []
     for dtype in dtypes:
-        bounds = (tol, rounding) if dtype == torch.float64 else (max(tol, single_tol), max(rounding, 1e-3))
+        bounds = (tol, rounding) if dtype == torch.float64 else (max(tol, single_tol),
+                                                                 max(rounding, 1e-3))
         for case in influence_cases(dtype):
             if kinds is not None and case.name not in kinds: continue
             oracle = DenseOracle(case)
-            for number, (structure, damping) in enumerate(_structures(second_order_modes, block_structures, case)):
-                subject = _Subject(make, case, structure, damping, reference, *bounds, mode, oracle)
-                words = [*structure.values(), "a λ for each block"] if hasattr(damping, "items") else structure.values()
-                label = ", ".join([case.name, str(dtype).removeprefix("torch."), *map(str, words)])
+            for number, (structure, damping) in enumerate(
+                _structures(second_order_modes, block_structures, case)):
+                subject = _Subject(make, case, structure, damping, reference, *bounds,
+                                   mode, oracle)
+                words = ([*structure.values(), "a λ for each block"]
+                         if hasattr(damping, "items") else structure.values())
+                label = ", ".join([case.name, str(dtype).removeprefix("torch."),
+                                   *map(str, words)])
                 for name in PROPERTIES if number == 0 else _PER_STRUCTURE:
-                    outcomes.append(_try_property(name, PROPERTIES[name], label, subject))
+                    outcomes.append(_try_property(name, PROPERTIES[name], label,
+                                                  subject))
     if not refuses: return outcomes
     arguments = make, second_order_modes, block_structures
-    return outcomes + [_try_property("refuses other structures", _refuses_structures, "any case", *arguments)]
+    return outcomes + [_try_property("refuses other structures", _refuses_structures,
+                                     "any case", *arguments)]
 
 # %% ../nbs/76_shared_checks.ipynb #7929c2e8
 def check_influence_class(
     make,  # make(model, loss, hessian_regularization, **structure) → an unfitted influence, such as the class itself
     **options,  # second_order_modes, block_structures, reference, tol, … as in `influence_report`
 ) -> dict:  # property → largest relative error that was measured
-    "Assert every property that an influence must have, on every case; the message lists each one that does not hold."
+    """Assert every property that an influence must have, on every case; the message
+    lists each one that does not hold."""
     outcomes = influence_report(make, **options)
     problems = [f"{o.property} ({o.case}): {o.problem}" for o in outcomes if o.problem]
-    assert not problems, f"{len(problems)} of {len(outcomes)} checks failed:\n" + "\n".join(problems)
-    return {name: max(o.error for o in outcomes if o.property == name) for name in dict.fromkeys(o.property for o in outcomes)}
+    assert not problems, (f"{len(problems)} of {len(outcomes)} checks failed:\n"
+                          + "\n".join(problems))
+    return {name: max(o.error for o in outcomes if o.property == name)
+            for name in dict.fromkeys(o.property for o in outcomes)}

@@ -20,12 +20,15 @@ def tracin(
     x,  # training inputs, [N, …]
     y,  # training targets, [N, …]
 ) -> torch.Tensor:  # T(z_test, z), positive helps, [N_test, N]
-    "What each training point has done for each test point along the way (Pruthi and others 2020): equation (2)."
+    """What each training point has done for each test point along the way (Pruthi and
+    others 2020): equation (2)."""
     x_test, y_test = check_samples(f, x_test, y_test, ("x_test", "y_test"))
     x, y = check_samples(f, x, y)
     if checkpoints.shape != (len(rates), len(f.theta)):
-        raise ValueError(f"checkpoints must have shape [{len(rates)}, {len(f.theta)}], one row a rate, got {tuple(checkpoints.shape)}")
+        raise ValueError(f"checkpoints must have shape [{len(rates)}, {len(f.theta)}], "
+                         f"one row a rate, got {tuple(checkpoints.shape)}")
     total = 0
     for theta, rate in zip(checkpoints, rates):
-        total = total + rate * sample_gradients(f, theta, x_test, y_test) @ sample_gradients(f, theta, x, y).T
+        total = (total + rate * sample_gradients(f, theta, x_test, y_test)
+                 @ sample_gradients(f, theta, x, y).T)
     return total

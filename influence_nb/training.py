@@ -43,7 +43,9 @@ class TorchMLP(nn.Sequential):
         activation=nn.Tanh,  # module class put between the linear layers
         dtype=torch.float64,  # of the parameters
     ):
-        if len(layer_sizes) < 2: raise ValueError(f"layer_sizes needs an input and an output width, got {list(layer_sizes)}")
+        if len(layer_sizes) < 2:
+            raise ValueError("layer_sizes needs an input and an output width, got "
+                             f"{list(layer_sizes)}")
         layers = []
         for fan_in, fan_out in zip(layer_sizes, layer_sizes[1:]):
             layers += [nn.Linear(fan_in, fan_out, dtype=dtype), activation()]
@@ -65,13 +67,16 @@ def _epoch_loss(model, data, loss, device, optimizer=None):
     with torch.set_grad_enabled(optimizer is not None):
         for x, y in data:
             value = loss(model(x.to(device)), y.to(device))
-            if not torch.isfinite(value): raise ValueError(f"loss became {value.item()}: lower the learning rate or look for NaN in the data")
+            if not torch.isfinite(value):
+                raise ValueError(f"loss became {value.item()}: lower the learning rate "
+                                 "or look for NaN in the data")
             if optimizer is not None:
                 optimizer.zero_grad()
                 value.backward()
                 optimizer.step()
             total, count = total + value.item() * len(x), count + len(x)
-    if not count: raise ValueError("training_data or val_data is empty: the loader gave no batch")
+    if not count:
+        raise ValueError("training_data or val_data is empty: the loader gave no batch")
     return total / count
 
 # %% ../nbs/12_training.ipynb #531eb644
@@ -86,9 +91,11 @@ def fit_torch_model(
     progress: bool = True,  # show a progress bar, if tqdm is installed
     device=None,  # where to train; by default where the model is
 ) -> Losses:  # mean losses of each epoch
-    "Plain minibatch training. The model keeps its training/evaluation flag. Raises `ValueError` if the loss is not finite."
+    """Plain minibatch training. The model keeps its training/evaluation flag. Raises
+    `ValueError` if the loss is not finite."""
     if device is not None: model.to(device)
-    device, was_training = next(model.parameters()).device, [(m, m.training) for m in model.modules()]
+    device, was_training = next(model.parameters()).device, [(m, m.training)
+                                                             for m in model.modules()]
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if held.isdisjoint(id(p) for p in model.parameters()): raise ValueError(
         "optimizer holds no parameter of this model: make it from model.parameters()")
@@ -99,7 +106,8 @@ def fit_torch_model(
         else: epochs = tqdm(epochs, desc="epochs")
     try:
         for _ in epochs:
-            losses.training.append(_epoch_loss(model, training_data, loss, device, optimizer))
+            losses.training.append(_epoch_loss(model, training_data, loss, device,
+                                               optimizer))
             losses.validation.append(_epoch_loss(model, val_data, loss, device))
             if scheduler is not None: scheduler.step()
     finally:
@@ -127,14 +135,19 @@ def plot_confusion_matrix(
     ax=None,  # axes to draw on
 ):  # the axes
     "How many points of each true class got each predicted class."
-    y_true, y_pred = np.asarray(y_true).ravel().astype(int), np.asarray(y_pred).ravel().astype(int)
-    if y_true.shape != y_pred.shape: raise ValueError(f"y_true and y_pred differ in length: {len(y_true)} and {len(y_pred)}")
+    y_true, y_pred = (np.asarray(y_true).ravel().astype(int),
+                      np.asarray(y_pred).ravel().astype(int))
+    if y_true.shape != y_pred.shape:
+        raise ValueError(f"y_true and y_pred differ in length: {len(y_true)} and "
+                         f"{len(y_pred)}")
     classes = np.union1d(y_true, y_pred)
-    counts = np.array([[np.sum((y_true == i) & (y_pred == j)) for j in classes] for i in classes])
+    counts = np.array([[np.sum((y_true == i) & (y_pred == j)) for j in classes]
+                       for i in classes])
     if ax is None: _, ax = plt.subplots(figsize=(4, 3.5), layout="constrained")
     ax.imshow(counts, cmap="Blues")
     for (i, j), count in np.ndenumerate(counts):
-        ax.text(j, i, count, ha="center", va="center", color="white" if count > counts.max() / 2 else "black")
+        ax.text(j, i, count, ha="center", va="center",
+                color="white" if count > counts.max() / 2 else "black")
     ticks = np.arange(len(classes))
     ax.set(xlabel="predicted class", ylabel="true class")
     ax.set_xticks(ticks, classes)
@@ -143,18 +156,23 @@ def plot_confusion_matrix(
 
 # %% ../nbs/12_training.ipynb #496013a6
 def _newton_step(g, H):
-    "−|H|⁻¹ g, which is −H⁻¹ g where H is positive definite and still goes downhill where it is not"
+    """−|H|⁻¹ g, which is −H⁻¹ g where H is positive definite and still goes downhill
+    where it is not"""
     scale, rounding = H.abs().max(), 100 * torch.finfo(H.dtype).eps
-    if not 0 < scale < torch.inf: return torch.full_like(g, torch.nan)  # there is no step
-    wide = H.dtype if H.device.type == "mps" else torch.float64  # eigenvalues of float32 may not converge
+    if not 0 < scale < torch.inf:
+        return torch.full_like(g, torch.nan)  # there is no step
+    # eigenvalues of float32 may not converge
+    wide = H.dtype if H.device.type == "mps" else torch.float64
     matrix, right = (H / scale).to(wide), (g / scale).to(wide)
     factor, failed = torch.linalg.cholesky_ex(matrix)
     diagonal = factor.diagonal()
     if not failed and (diagonal.min() / diagonal.max()) ** 2 > rounding:
         return -torch.cholesky_solve(right[:, None], factor)[:, 0].to(g.dtype)
     values, vectors = torch.linalg.eigh(matrix)
-    floor = max(1e-8, rounding) * values.abs().max()  # what is smaller may as well be zero
-    return -(vectors @ ((vectors.T @ right) / values.abs().clamp(min=floor))).to(g.dtype)
+    # what is smaller may as well be zero
+    floor = max(1e-8, rounding) * values.abs().max()
+    return (-(vectors @ ((vectors.T @ right) / values.abs().clamp(min=floor)))
+            .to(g.dtype))
 
 # %% ../nbs/12_training.ipynb #5d12a002
 NEWTON_ELEMENTS = 2**26  # largest Hessian that is formed: 512 MiB of float64
@@ -170,7 +188,8 @@ def _newton_step_by_products(g, product, max_products=200):
         length = residual @ residual / curvature
         step, remaining = step + length * direction, residual + length * image
         if remaining.norm() <= target: break
-        direction = (remaining @ remaining) / (residual @ residual) * direction - remaining
+        direction = ((remaining @ remaining) / (residual @ residual) * direction
+                     - remaining)
         residual = remaining
     return step
 
@@ -179,15 +198,18 @@ class Optimum(NamedTuple):
     "Where `fit_to_optimum` stopped."
     gradient_norm: float  # ‖∇R(θ)‖ there
     iterations: int  # Newton steps taken
-    converged: bool  # gradient within the tolerance, and a last step that was small beside θ
+    # gradient within the tolerance, and a last step that was small beside θ
+    converged: bool
 
 # %% ../nbs/12_training.ipynb #94b33313
 class ConvergenceWarning(UserWarning):
-    "An iteration ended before it reached its tolerance; the message says how far it got."
+    """An iteration ended before it reached its tolerance; the message says how far it
+    got."""
 
 # %% ../nbs/12_training.ipynb #5d12a004
 def _value_and_gradient(R, gradient, theta):
-    "R and ∇R; a point where the loss cannot be computed, because a probability is NaN, counts as infinitely bad"
+    """R and ∇R; a point where the loss cannot be computed, because a probability is
+    NaN, counts as infinitely bad"""
     try: return R(theta), gradient(theta)
     except (RuntimeError, ValueError): return theta.new_tensor(torch.inf), theta
 
@@ -210,13 +232,15 @@ def newton_minimize(
     tol: float = 1e-10,  # stop when ‖∇R(θ)‖ is at most this
     max_iter: int = 50,  # largest number of steps
 ) -> tuple:  # (θ [p], `Optimum`)
-    """Newton's method, with a dense Hessian or, for many parameters, with its products. A step is halved until the
-    objective, or else the gradient, gets smaller (Nocedal & Wright 2006, chapters 3 and 7)."""
+    """Newton's method, with a dense Hessian or, for many parameters, with its products.
+    A step is halved until the objective, or else the gradient, gets smaller (Nocedal &
+    Wright 2006, chapters 3 and 7)."""
     gradient, value = grad(R), R(theta)
     g, at_rest = gradient(theta), False
     for iteration in range(max_iter + 1):
         if iteration == max_iter or (at_rest and g.norm() <= tol): break
-        if len(theta) ** 2 <= NEWTON_ELEMENTS: step = _newton_step(g, jacrev(gradient, chunk_size=256)(theta))
+        if len(theta) ** 2 <= NEWTON_ELEMENTS:
+            step = _newton_step(g, jacrev(gradient, chunk_size=256)(theta))
         else:
             _, pull = vjp(gradient, theta)
             step = _newton_step_by_products(g, lambda direction: pull(direction)[0])
@@ -232,14 +256,16 @@ def _lbfgs(R, theta, tol):
     "From afar, L-BFGS is cheaper than Newton. Returns the best point that it met"
     theta = theta.clone().requires_grad_()
     best_value, best = torch.inf, theta.detach().clone()
-    optimizer = torch.optim.LBFGS([theta], max_iter=500, tolerance_grad=tol, tolerance_change=0,
-                                  history_size=30, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([theta], max_iter=500, tolerance_grad=tol,
+                                  tolerance_change=0, history_size=30,
+                                  line_search_fn="strong_wolfe")
     def closure():
         nonlocal best_value, best
         optimizer.zero_grad()
         value = R(theta)
         value.backward()
-        if value.item() < best_value: best_value, best = value.item(), theta.detach().clone()
+        if value.item() < best_value:
+            best_value, best = value.item(), theta.detach().clone()
         return value
     try: optimizer.step(closure)
     except RuntimeError:  # it went where the loss cannot be computed
@@ -249,12 +275,14 @@ def _lbfgs(R, theta, tol):
 # %% ../nbs/12_training.ipynb #5d12a005
 def _check_limits(hessian_regularization, tol, max_iter):
     "Numbers from zero up, before any work"
-    limits = {"hessian_regularization": hessian_regularization, "tol": 0.0 if tol is None else tol, "max_iter": max_iter}
+    limits = {"hessian_regularization": hessian_regularization,
+              "tol": 0.0 if tol is None else tol, "max_iter": max_iter}
     for name, value in limits.items():
         try: good = not isinstance(value, str) and 0 <= float(value) < float("inf")
         except (TypeError, ValueError, RuntimeError): good = False
         if not good or (name == "max_iter" and value != int(value)):
-            kind = "an integer from zero up" if name == "max_iter" else "zero or positive, and finite"
+            kind = ("an integer from zero up" if name == "max_iter"
+                    else "zero or positive, and finite")
             raise ValueError(f"{name} must be {kind}, got {value!r}")
 
 # %% ../nbs/12_training.ipynb #c25278c7
@@ -271,9 +299,10 @@ def fit_to_optimum(
 ) -> Optimum:  # gradient norm, steps, and whether that counts as converged
     """Minimize R(θ) = (1/n) Σ wᵢ L(zᵢ, θ) + (λ/2)‖θ‖² until the gradient vanishes.
 
-    Many parameters (over 500) are first brought near by L-BFGS. Warns `ConvergenceWarning` with the gradient norm
-    reached where there is no minimum to be found, as on separable data without a penalty; the model then has the
-    best parameters that were found. Raises `ValueError` for options that cannot be right.
+    Many parameters (over 500) are first brought near by L-BFGS. Warns
+    `ConvergenceWarning` with the gradient norm reached where there is no minimum to be
+    found, as on separable data without a penalty; the model then has the best
+    parameters that were found. Raises `ValueError` for options that cannot be right.
     """
     _check_limits(hessian_regularization, tol, max_iter)
     f = LossOfParameters(model, loss)
@@ -283,9 +312,12 @@ def fit_to_optimum(
     start = _lbfgs(R, f.theta, tol) if len(f.theta) > 500 else f.theta
     theta, optimum = newton_minimize(R, start, tol, max_iter)
     with torch.no_grad():
-        for name, value in f.unflatten(theta).items(): model.get_parameter(name).copy_(value)
+        for name, value in f.unflatten(theta).items():
+            model.get_parameter(name).copy_(value)
     if not optimum.converged:
-        warnings.warn(f"no optimum found: gradient norm {optimum.gradient_norm:.2e} after {optimum.iterations} Newton "
-                      f"steps (tol {tol:.0e}); raise max_iter, or give a hessian_regularization if the minimum is at "
-                      "infinity", ConvergenceWarning, stacklevel=2)
+        warnings.warn(f"no optimum found: gradient norm {optimum.gradient_norm:.2e} "
+                      f"after {optimum.iterations} Newton "
+                      f"steps (tol {tol:.0e}); raise max_iter, or give a "
+                      "hessian_regularization if the minimum is at " "infinity",
+                      ConvergenceWarning, stacklevel=2)
     return optimum

@@ -56,7 +56,8 @@ def adam_update(
     weight_decay=0.0,  # a number, or one for each parameter [p]
     decoupled: bool = False,  # shrink θ itself, as AdamW does, and not the gradient
 ) -> tuple:  # (parameters [p], (first moments [p], second moments [p])) after the step
-    "A step of `torch.optim.Adam` or `AdamW` (Kingma & Ba 2015; Loshchilov & Hutter 2019)."
+    """A step of `torch.optim.Adam` or `AdamW` (Kingma & Ba 2015; Loshchilov & Hutter
+    2019)."""
     if decoupled: theta = theta - rate * weight_decay * theta
     else: g = g + weight_decay * theta
     m = betas[0] * state[0] + (1 - betas[0]) * g
@@ -74,13 +75,15 @@ class TrainingStep(NamedTuple):
 def update_rule(
     optimizer: torch.optim.Optimizer,  # SGD, Adam or AdamW
 ) -> tuple:  # (update function, number of state vectors)
-    "The update of an optimizer as a function. Raises `ValueError` for what is not known."
+    """The update of an optimizer as a function. Raises `ValueError` for what is not
+    known."""
     options = optimizer.defaults
     for name in ("dampening", "maximize", "amsgrad"):
         if options.get(name): raise ValueError(
             f"optimizer: {name} is not supported, recreate the optimizer without it")
     if isinstance(optimizer, torch.optim.SGD): return sgd_update, 1
-    if isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW): return adam_update, 2
+    if isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW):
+        return adam_update, 2
     raise ValueError("optimizer must be torch.optim.SGD, Adam or AdamW, got "
                      f"{type(optimizer).__name__}")
 
@@ -92,7 +95,8 @@ def step_options(
     "The settings of the coming step; groups may differ in rate and weight decay."
     groups, given = optimizer.param_groups, optimizer.param_groups[0]
     def spread(name):
-        if all(group[name] == given[name] for group in groups): return float(given[name])
+        if all(group[name] == given[name] for group in groups):
+            return float(given[name])
         of = {id(p): group[name] for group in groups for p in group["params"]}
         values = [float(of[id(model.get_parameter(n))]) for n in f.names]
         return f.theta.new_tensor(values).repeat_interleave(torch.tensor(f.sizes))
@@ -158,8 +162,8 @@ class TrainingRun:
     ) -> torch.Tensor:  # θ at the end, [p] or [m, p]
         "The end of the same run, batch by batch, with other weights of the points."
         if weights.shape[-1] != len(self.x):
-            raise ValueError(f"weights must have {len(self.x)} entries in each row, got "
-                             f"shape {list(weights.shape)}")
+            raise ValueError(f"weights must have {len(self.x)} entries in each row, "
+                             "got " f"shape {list(weights.shape)}")
         for theta, _ in states_of(self, weights=weights): pass
         return theta
 
@@ -178,7 +182,8 @@ def _refuse_optimizer(optimizer, model, names):
 def _rows(indices, n):
     "Numbers of training points, also from a mask"
     indices = torch.as_tensor(indices)
-    if indices.dtype == torch.bool and len(indices) == n: indices = indices.nonzero()[:, 0]
+    if indices.dtype == torch.bool and len(indices) == n:
+        indices = indices.nonzero()[:, 0]
     whole = indices.ndim == 1 and len(indices) and indices.dtype == torch.long
     if not whole or indices.min() < 0 or indices.max() >= n:
         raise ValueError(f"indices must be rows of the {n} training points")
@@ -239,7 +244,8 @@ def derivative_sweep(
     states,  # (number of the step from 0, (θ, state vectors)) before each, the last first
     queries: torch.Tensor,  # gradients at the end of the run, one a column, [p, k]
 ):  # yields (number, indices [B], contribution to ∂q/∂wᵢ [B, k]), the last step first
-    "The derivative of every query by every weight, step by step (Maclaurin et al. 2015)."
+    """The derivative of every query by every weight, step by step (Maclaurin et al.
+    2015)."""
     modules, lam = chain_modules(run.f), queries
     rest = (torch.zeros_like(queries),) * run.vectors
     for number, (theta, state) in states:
@@ -289,9 +295,9 @@ def repeated_end(
     for end, _ in states_of(run): pass
     off = (end - reached).norm() / (end - run.f.theta).norm()
     if off < 1e3 * torch.finfo(end.dtype).eps * len(run.steps): return end
-    raise ValueError(f"run cannot be repeated: its end differs from the model by {off:.1e} "
-                     "of the way. Dropout, batch-norm, clipped gradients or steps that "
-                     "were not recorded?")
+    raise ValueError("run cannot be repeated: its end differs from the model by "
+                     f"{off:.1e} " "of the way. Dropout, batch-norm, clipped gradients "
+                     "or steps that " "were not recorded?")
 
 # %% ../nbs/32_unrolled.ipynb #234a7038
 def training_rows(
@@ -308,9 +314,10 @@ def training_rows(
         return [tuple(row.tobytes() for row in rows) for rows in zip(*arrays)]
     place = {key: row for row, key in enumerate(keys(run.x, run.y))}
     found = [place.get(key) for key in keys(x, y)]
-    if None in found: raise ValueError(f"x[{found.index(None)}], y[{found.index(None)}] was "
-                                       "not in the run: an unrolled influence is that of "
-                                       "a point that was trained on")
+    if None in found:
+        raise ValueError(f"x[{found.index(None)}], y[{found.index(None)}] was "
+                         "not in the run: an unrolled influence is that of "
+                         "a point that was trained on")
     return torch.tensor(found)
 
 # %% ../nbs/32_unrolled.ipynb #7da0e733
@@ -329,7 +336,8 @@ QUERY_ELEMENTS = 2**22  # numbers in the queries of one sweep
 
 class UnrolledInfluence:
     """The derivative of a whole run of training: what each training point, weighted a
-    little less in its batches, would have changed (equation (5); Ilyas & Engstrom 2025).
+    little less in its batches, would have changed (equation (5); Ilyas & Engstrom
+    2025).
 
     Positive means helpful: to first order, the same run without the point would have
     ended with a test loss that is higher by I/n.

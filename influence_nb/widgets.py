@@ -48,11 +48,13 @@ def _check_slider(slider):
     if not 0 < step <= (high - low) * (1 + 1e-9):
         raise ValueError(f"step {of} be positive and at most high - low, got {step}")
     if high - low > _MOST_STEPS * step:
-        raise ValueError(f"step {of} be larger: {step} makes over {_MOST_STEPS:,} values")
+        raise ValueError(f"step {of} be larger: {step} makes over {_MOST_STEPS:,} "
+                         "values")
 
 
 def _check_choice(choice):
-    "Options that can be told apart, one of them chosen, or an error that says what is wrong"
+    """Options that can be told apart, one of them chosen, or an error that says what is
+    wrong"""
     _check_label(choice.label)
     of, options = f"of '{choice.label}' must", choice.options
     if not isinstance(options, (tuple, list)) or len(options) == 0:
@@ -66,7 +68,8 @@ def _check_choice(choice):
 
 
 def _readout(slider):
-    "Format of the number beside a slider: the decimals of a step, or all digits if many"
+    """Format of the number beside a slider: the decimals of a step, or all digits if
+    many"""
     decimals = -Decimal(repr(float(slider.step))).normalize().as_tuple().exponent
     if decimals <= 6: return f".{max(decimals, 0)}f"
     largest = max(abs(slider.low), abs(slider.high))
@@ -138,7 +141,8 @@ class Toggle:
     def values(self): return [False, True]  # all its values, in order
 
 # %% ../nbs/74_widgets.ipynb #d51c4df9
-_LOOK = {"style": {"description_width": "initial"}, "layout": {"width": "28em", "max_width": "95%"}}
+_LOOK = {"style": {"description_width": "initial"},
+         "layout": {"width": "28em", "max_width": "95%"}}
 
 # %% ../nbs/74_widgets.ipynb #110ccb9a
 def _name_of(draw): return getattr(draw, "__name__", repr(draw))
@@ -162,11 +166,12 @@ def controls_and_output(
     draw,  # function of the controls' values that draws one figure
     **controls,  # a `Slider`, `Choice` or `Toggle` for each argument
 ) -> tuple:  # ({name: ipywidget}, output that redraws when one of them changes)
-    """The parts of the live widget. Raises `ValueError` where controls and arguments do not match,
-    `ImportError` without ipywidgets."""
+    """The parts of the live widget. Raises `ValueError` where controls and arguments do
+    not match, `ImportError` without ipywidgets."""
     try: import ipywidgets
     except ImportError:
-        raise ImportError("widgets need ipywidgets: pip install 'influence_nb[lab]'") from None
+        raise ImportError(
+            "widgets need ipywidgets: pip install 'influence_nb[lab]'") from None
     _check_controls(draw, controls)
     def redraw(**values):
         draw(**values)
@@ -176,11 +181,13 @@ def controls_and_output(
 
 # %% ../nbs/74_widgets.ipynb #52fc83e0
 def _spread(values, start, count):
-    "Indices of count values, evenly spread, both ends and the start among them (one end, where only two fit)"
+    """Indices of count values, evenly spread, both ends and the start among them (one
+    end, where only two fit)"""
     if count == 1: return [start]
     chosen = [round(i * (len(values) - 1) / (count - 1)) for i in range(count)]
     inner = range(1, count - 1) if count > 2 else range(count)
-    if start not in chosen: chosen[min(inner, key=lambda i: abs(chosen[i] - start))] = start
+    if start not in chosen:
+        chosen[min(inner, key=lambda i: abs(chosen[i] - start))] = start
     return sorted(chosen)
 
 # %% ../nbs/74_widgets.ipynb #9aa59efb
@@ -188,12 +195,16 @@ def values_for_page(
     controls,  # {name: `Slider`, `Choice` or `Toggle`}
     budget,  # how many pictures the page may hold
 ) -> dict:  # {name: list of values, in order}; a control with a single value does not move on the page
-    "Choose the values whose pictures a page holds: their combinations are at most `budget`, and the start is among them."
+    """Choose the values whose pictures a page holds: their combinations are at most
+    `budget`, and the start is among them."""
     everything = {name: control.values() for name, control in controls.items()}
-    counts, room = dict.fromkeys(controls, 1), lambda: budget // math.prod(counts.values())
-    sliders = [name for name, control in controls.items() if isinstance(control, Slider)]
+    counts, room = (dict.fromkeys(controls, 1),
+                    lambda: budget // math.prod(counts.values()))
+    sliders = [name for name, control in controls.items()
+               if isinstance(control, Slider)]
     for name in sorted(controls, key=sliders.__contains__):  # options and switches first
-        wanted = min(3, len(everything[name])) if name in sliders else len(everything[name])
+        wanted = (min(3, len(everything[name])) if name in sliders
+                  else len(everything[name]))
         if wanted <= room(): counts[name] = wanted
     growing = [name for name in sliders if counts[name] > 1]
     while growing := [name for name in growing if counts[name] < len(everything[name])]:
@@ -202,12 +213,14 @@ def values_for_page(
         if math.prod(counts.values()) > budget:
             counts[coarsest] -= 1
             growing.remove(coarsest)
-    return {name: [everything[name][i] for i in _spread(everything[name], everything[name].index(controls[name].value), count)]
-            for name, count in counts.items()}
+    return {name: [everything[name][i] for i in _spread(everything[name],
+                                                        everything[name].index(
+            controls[name].value), count)] for name, count in counts.items()}
 
 # %% ../nbs/74_widgets.ipynb #49c2bb65
 def _draw_on_wide_paper(draw, values, places):
-    "(picture with a margin all around, title in words, places of the axes), for one combination of values"
+    """(picture with a margin all around, title in words, places of the axes), for one
+    combination of values"""
     draw(**values)
     figure = plt.gcf()
     if len(figure.axes) == len(places):
@@ -217,44 +230,57 @@ def _draw_on_wide_paper(draw, values, places):
     width, height = figure.get_size_inches()
     buffer = io.BytesIO()
     paper = Bbox([[-0.25 * width, -0.25 * height], [1.25 * width, 1.25 * height]])
-    figure.savefig(buffer, format="png", dpi=90, bbox_inches=paper, facecolor="white", pil_kwargs={"compress_level": 1})
+    figure.savefig(buffer, format="png", dpi=90, bbox_inches=paper, facecolor="white",
+                   pil_kwargs={"compress_level": 1})
     titles = [figure.get_suptitle(), *(ax.get_title() for ax in figure.axes)]
     places = [ax.get_position(original=True) for ax in figure.axes]
     plt.close(figure)
-    words = re.sub(r"[$\\{}]", "", ", ".join(title for title in titles if title)).replace("\n", " ")
+    words = re.sub(r"[$\\{}]", "",
+                   ", ".join(title for title in titles if title)).replace("\n", " ")
     return Image.open(buffer).convert("RGB"), words, places
 
 # %% ../nbs/74_widgets.ipynb #10c60e56
 def _cut(pictures, padding=6):
     "All pictures cut to the smallest common frame that holds their ink"
     white = Image.new("RGB", pictures[0].size, "white")
-    boxes = [ImageChops.difference(picture, white).getbbox() or (0, 0, *white.size) for picture in pictures]
-    left, top, right, bottom = (pick(edges) for pick, edges in zip((min, min, max, max), zip(*boxes)))
-    frame = (max(left - padding, 0), max(top - padding, 0), min(right + padding, white.width), min(bottom + padding, white.height))
+    boxes = [ImageChops.difference(picture, white).getbbox() or (0, 0, *white.size)
+             for picture in pictures]
+    left, top, right, bottom = (pick(edges)
+                                for pick, edges in zip((min, min, max, max),
+                                                       zip(*boxes)))
+    frame = (max(left - padding, 0), max(top - padding, 0),
+             min(right + padding, white.width), min(bottom + padding, white.height))
     return [picture.crop(frame) for picture in pictures]
 
 
 def _palette(pictures, colors):
-    "One palette for all, in which rare colors count too: a color must not change from picture to picture"
+    """One palette for all, in which rare colors count too: a color must not change from
+    picture to picture"""
     width, height = pictures[0].size
     together = Image.new("RGB", (width, height * len(pictures)))
     for i, picture in enumerate(pictures): together.paste(picture, (0, i * height))
-    return together.quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    return together.quantize(colors, method=Image.Quantize.MAXCOVERAGE,
+                             dither=Image.Dither.NONE)
 
 
 def _webp(picture, palette):
     "A drawing in the colors of the palette, as base64 text"
     buffer = io.BytesIO()
-    picture.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB").save(buffer, "webp", lossless=True, method=3)
+    picture.quantize(palette=palette,
+                     dither=Image.Dither.NONE).convert("RGB").save(buffer, "webp",
+                                                                   lossless=True,
+                                                                   method=3)
     return base64.b64encode(buffer.getvalue()).decode()
 
 # %% ../nbs/74_widgets.ipynb #72f6354a
 @dataclass
 class Pictures:
-    "What a page holds of one widget: the pictures, and which of them belongs to which combination of values."
+    """What a page holds of one widget: the pictures, and which of them belongs to which
+    combination of values."""
     size: tuple  # width and height of every picture, pixels
     files: list  # distinct pictures, WebP in base64
-    grid: list  # for each combination, the last control running fastest: index into `files`
+    # for each combination, the last control running fastest: index into `files`
+    grid: list
     words: list  # for each combination: the titles in the picture, in words
 
 # %% ../nbs/74_widgets.ipynb #858ffa8f
@@ -263,10 +289,13 @@ def draw_pictures(
     values,  # {name: list of values}; a list of one value is allowed
     most_bytes=600_000,  # bytes of base64 text that all pictures together may take
 ) -> Pictures:  # one picture for each combination of values
-    "Draw every combination. Raises `ValueError` where they do not fit `most_bytes` even in 12 colors."
+    """Draw every combination. Raises `ValueError` where they do not fit `most_bytes`
+    even in 12 colors."""
     pictures, words, places = [], [], []
     for combination in product(*values.values()):
-        picture, title, places = _draw_on_wide_paper(draw, dict(zip(values, combination)), places)
+        picture, title, places = _draw_on_wide_paper(draw,
+                                                     dict(zip(values, combination)),
+                                                     places)
         pictures.append(picture)
         words.append(title)
     pictures = _cut(pictures)
@@ -275,7 +304,9 @@ def draw_pictures(
         texts = [_webp(picture, palette) for picture in pictures]
         files = list(dict.fromkeys(texts))
         if sum(map(len, files)) <= most_bytes: break
-    else: raise ValueError(f"{len(files)} pictures of {_name_of(draw)} take more than {most_bytes} bytes: draw a smaller figure")
+    else:
+        raise ValueError(f"{len(files)} pictures of {_name_of(draw)} take more than "
+                         f"{most_bytes} bytes: draw a smaller figure")
     index = {text: i for i, text in enumerate(files)}
     return Pictures(pictures[0].size, files, [index[text] for text in texts], words)
 
@@ -365,8 +396,8 @@ def _row(control, values):
     at, after = values.index(control.value), ""
     texts = [html.escape(text) for text in _texts(values)]
     if isinstance(control, Slider):
-        field = (f'<input type="range" min="0" max="{len(values) - 1}" step="1" value="{at}"'
-                 f' aria-valuetext="{texts[at]}" autocomplete="off">')
+        field = (f'<input type="range" min="0" max="{len(values) - 1}" step="1" '
+                 f'value="{at}"' f' aria-valuetext="{texts[at]}" autocomplete="off">')
         after = f'<output aria-live="off">{texts[at]}</output>'
     elif isinstance(control, Choice):
         options = [f'<option value="{i}"{" selected" * (i == at)}>{text}</option>'
@@ -389,16 +420,22 @@ def player_html(
     values,  # {name: values for which there are pictures}
     pictures,  # `Pictures` of all combinations of the values
 ) -> str:  # HTML that needs nothing else; the description of the picture is left empty
-    "The pictures and the controls that switch them. A control with a single value is named in a note instead."
+    """The pictures and the controls that switch them. A control with a single value is
+    named in a note instead."""
     moving = [name for name in controls if len(values[name]) > 1]
     at = 0
-    for name in moving: at = at * len(values[name]) + values[name].index(controls[name].value)
-    texts = [["no", "yes"] if isinstance(controls[name], Toggle) else _texts(values[name]) for name in moving]
+    for name in moving:
+        at = at * len(values[name]) + values[name].index(controls[name].value)
+    texts = [["no", "yes"] if isinstance(controls[name], Toggle)
+             else _texts(values[name]) for name in moving]
     labels = [controls[name].label for name in moving]
-    data = {"files": pictures.files, "grid": pictures.grid, "words": pictures.words, "texts": texts, "labels": labels}
+    data = {"files": pictures.files, "grid": pictures.grid, "words": pictures.words,
+            "texts": texts, "labels": labels}
     rows = "\n".join(_row(controls[name], values[name]) for name in moving)
-    still = ", ".join(f"{control.label} = {_text(control.value)}" for name, control in controls.items() if name not in moving)
-    note = f'<p class="player-note">Fixed on this page, free in JupyterLab: {html.escape(still)}.</p>\n' if still else ""
+    still = ", ".join(f"{control.label} = {_text(control.value)}"
+                      for name, control in controls.items() if name not in moving)
+    note = ('<p class="player-note">Fixed on this page, free in JupyterLab: '
+            f'{html.escape(still)}.</p>\n' if still else "")
     width, height = pictures.size
     first = pictures.files[pictures.grid[at]]
     return f'''<div class="player" role="group" aria-label="figure with controls">
@@ -419,16 +456,19 @@ def explore(
 ):
     """Let the reader move the arguments of a drawing function.
 
-    In a live kernel: labeled ipywidgets that call `draw`. Where the environment variable INFLUENCE_NB_WIDGETS is
-    "player": HTML that holds pictures for a grid of values and needs no kernel. Where it is "static": the picture at
-    the starting values and a line that says how to move it. Raises `ValueError` where controls and arguments do not match,
-    `ImportError` where IPython or ipywidgets is missing.
+    In a live kernel: labeled ipywidgets that call `draw`. Where the environment
+    variable INFLUENCE_NB_WIDGETS is "player": HTML that holds pictures for a grid of
+    values and needs no kernel. Where it is "static": the picture at the starting values
+    and a line that says how to move it. Raises `ValueError` where controls and
+    arguments do not match, `ImportError` where IPython or ipywidgets is missing.
     """
     try: import IPython.display, ipywidgets
     except ImportError:
-        raise ImportError("explore needs IPython and ipywidgets: pip install 'influence_nb[lab]'") from None
+        raise ImportError("explore needs IPython and ipywidgets: pip install "
+                          "'influence_nb[lab]'") from None
     _check_controls(draw, controls)
-    shown = {"static": _show_still, "player": _show_player}.get(os.environ.get("INFLUENCE_NB_WIDGETS"))
+    shown = {"static": _show_still,
+             "player": _show_player}.get(os.environ.get("INFLUENCE_NB_WIDGETS"))
     if shown: return shown(draw, controls)
     live, output = controls_and_output(draw, **controls)
     IPython.display.display(ipywidgets.VBox([*live.values(), output]))
@@ -439,11 +479,14 @@ def _show_still(draw, controls):
     draw(**{name: control.value for name, control in controls.items()})
     plt.show()
     labels = ", ".join(control.label for control in controls.values())
-    display(Markdown(f"*The picture at its starting values. Run this chapter in JupyterLab (`make lab`) to move: {labels}.*"))
+    display(Markdown("*The picture at its starting values. Run this chapter in "
+                     f"JupyterLab (`make lab`) to move: {labels}.*"))
 
 
 _FRAMES = 27  # pictures of a player: three values of each of three controls
-_BYTES = 600_000  # what they may weigh; the builder of the site knows how many players share a page, and says
+# what they may weigh; the builder of the site knows how many players share a page, and
+# says
+_BYTES = 600_000
 
 
 def _show_player(draw, controls):
@@ -452,6 +495,7 @@ def _show_player(draw, controls):
     start = {name: [control.value] for name, control in controls.items()}
     most_bytes = int(os.environ.get("INFLUENCE_NB_PLAYER_BYTES", _BYTES))
     weight = len(draw_pictures(draw, start).files[0])
-    values = values_for_page(controls, max(1, min(_FRAMES, int(0.9 * most_bytes / weight))))
+    values = values_for_page(controls,
+                             max(1, min(_FRAMES, int(0.9 * most_bytes / weight))))
     page = player_html(controls, values, draw_pictures(draw, values, most_bytes))
     display({"text/html": page, "text/plain": "a figure with controls"}, raw=True)
