@@ -1,8 +1,10 @@
-"""Train the digits' networks and compute the reference answers, once; `run.py` calls this before it measures.
+"""Train the digits' networks and compute the reference answers, once; `run.py` calls
+this before it measures.
 
 Everything lands in .envs/data/ and is the same for every library: arrays, trained parameters, exact influences
-(dense algebra, conjugate gradients to 1e-10, or the Gauss-Newton identity, all in float64) and, where a method defines
-its own answer (EKFAC, rank 20, 200 steps, harmonic mean), that one too.
+(dense algebra, conjugate gradients to 1e-10, or the Gauss-Newton identity, all in
+float64) and, where a method defines its own answer (EKFAC, rank 20, 200 steps, harmonic
+mean), that one too.
 """
 import hashlib
 import sys
@@ -15,7 +17,9 @@ import structured
 from workloads import DAMPING, DIGITS, kept, layers_of, network
 
 RECIPE = 2  # raise it where a change here or in structured.py changes an answer
-WEIGHT_DECAY = 1e-3  # of the objective that the networks minimize: H + 0.001 I is positive at its minimum, H + 0.01 I well so
+# of the objective that the networks minimize: H + 0.001 I is positive at its minimum, H
+# + 0.01 I well so
+WEIGHT_DECAY = 1e-3
 ITERATIONS = 1000  # of L-BFGS on the mean loss plus (WEIGHT_DECAY/2)‖θ‖²
 
 
@@ -24,16 +28,22 @@ def check_formulas():
     torch.manual_seed(0)
     close = lambda a, b: torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
     for layers in ((5, 4, 3), (5, 6, 4, 3)):
-        model, x, y = network(layers, torch.float64), torch.randn(20, 5, dtype=torch.float64), torch.arange(20) % 3
+        model, x, y = (network(layers, torch.float64),
+                       torch.randn(20, 5, dtype=torch.float64), torch.arange(20) % 3)
         names, shapes = zip(*((name, p.shape) for name, p in model.named_parameters()))
         theta = torch.cat([p.detach().flatten() for p in model.parameters()])
 
         def loss(theta, x, y):
             pieces = theta.split([s.numel() for s in shapes])
-            return F.cross_entropy(functional_call(model, {k: v.view(s) for k, v, s in zip(names, pieces, shapes)}, (x,)), y)
+            return F.cross_entropy(functional_call(model,
+                                                   {k: v.view(s)
+                                                    for k, v, s in zip(names, pieces,
+                                                                       shapes)}, (x,)),
+                                   y)
 
         net, eye = structured.Network(model), torch.eye(len(theta), dtype=torch.float64)
-        H, G = hessian(loss)(theta, x, y), vmap(grad(loss), (None, 0, 0))(theta, x[:, None], y[:, None])
+        H, G = (hessian(loss)(theta, x, y),
+                vmap(grad(loss), (None, 0, 0))(theta, x[:, None], y[:, None]))
         close(net.flat_gradients(x, y), G)
         close(structured.gram(net.pairs(x, y), net.pairs(x, y)), G @ G.T)
         close(net.hessian_product(x, y, eye, elements=500), H)
@@ -55,11 +65,13 @@ def digits(quick):
 
 
 def train(layers, quick):
-    "A network at a minimum of the mean loss plus a small penalty, by full-batch L-BFGS."
+    """A network at a minimum of the mean loss plus a small penalty, by full-batch
+    L-BFGS."""
     x, y, x_test, y_test = digits(quick)
     torch.manual_seed(0)
     model = network(layers, torch.float64)
-    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=ITERATIONS, history_size=30, tolerance_grad=1e-9,
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=ITERATIONS,
+                                  history_size=30, tolerance_grad=1e-9,
                                   tolerance_change=0, line_search_fn="strong_wolfe")
 
     def objective():
@@ -75,27 +87,33 @@ def train(layers, quick):
     accuracy = (model(x_test).argmax(1) == y_test).double().mean().item()
     net = structured.Network(model)
     size = sum(p.numel() for p in model.parameters())
-    largest = structured.largest_eigenpairs(lambda V: net.hessian_product(x, y, V), size, 1, 30)[0].item()
-    print(f"trained {layers}: gradient norm {norm:.1e}, test accuracy {accuracy:.3f}, largest eigenvalue {largest:.3f}",
-          file=sys.stderr, flush=True)
-    return {"x": x, "y": y, "x_test": x_test, "y_test": y_test, "state": model.state_dict(), "gradient_norm": norm,
+    largest = structured.largest_eigenpairs(lambda V: net.hessian_product(x, y, V),
+                                            size, 1, 30)[0].item()
+    print(f"trained {layers}: gradient norm {norm:.1e}, test accuracy {accuracy:.3f}, "
+          f"largest eigenvalue {largest:.3f}", file=sys.stderr, flush=True)
+    return {"x": x, "y": y, "x_test": x_test, "y_test": y_test,
+            "state": model.state_dict(), "gradient_norm": norm,
             "test_accuracy": accuracy, "largest_eigenvalue": largest}
 
 
 def exact_hessian(net, x, y, G_test):
-    "(H + λI)⁻¹ G_testᵀ, [p, m]: dense for one hidden layer, otherwise by conjugate gradients, deflated by Lanczos."
+    """(H + λI)⁻¹ G_testᵀ, [p, m]: dense for one hidden layer, otherwise by conjugate
+    gradients, deflated by Lanczos."""
     if len(net.weights) == 2:
         H = net.dense_hessian(x, y)
-        return torch.linalg.solve(H + DAMPING * torch.eye(len(H), dtype=H.dtype), G_test.T)
+        return torch.linalg.solve(H + DAMPING * torch.eye(len(H), dtype=H.dtype),
+                                  G_test.T)
     product = lambda V: net.hessian_product(x, y, V)
     values, U = structured.largest_eigenpairs(product, G_test.shape[1], 150, 300)
     preconditioner = structured.low_rank_inverse(values, U, DAMPING)
-    return structured.conjugate_gradient(lambda V: product(V) + DAMPING * V, G_test.T.contiguous(), 1e-8, preconditioner)
+    return structured.conjugate_gradient(lambda V: product(V) + DAMPING * V,
+                                         G_test.T.contiguous(), 1e-8, preconditioner)
 
 
 def truncated(net, x, y, G_test, rank):
     "The best that `rank` directions can do: λ on all the others."
-    pairs = structured.largest_eigenpairs(lambda V: net.hessian_product(x, y, V), G_test.shape[1], rank, 8 * rank)
+    pairs = structured.largest_eigenpairs(lambda V: net.hessian_product(x, y, V),
+                                          G_test.shape[1], rank, 8 * rank)
     return structured.low_rank_inverse(*pairs, DAMPING)(G_test.T)
 
 
@@ -106,11 +124,14 @@ def answer(name, quick):
     model.load_state_dict(saved["state"])
     _, _, tests, settings = DIGITS[name]
     tests = max(tests // 10, 4) if quick else tests
-    net, (x, y, x_test, y_test) = structured.Network(model), (saved[k] for k in ("x", "y", "x_test", "y_test"))
+    net, (x, y, x_test, y_test) = (structured.Network(model),
+                                   (saved[k] for k in ("x", "y", "x_test", "y_test")))
     x_test, y_test = x_test[:tests], y_test[:tests]
     if name == "W5":
-        return {"exact": structured.exact_gauss_newton(net, x, y, x_test, y_test, DAMPING),
-                "definition": structured.Ekfac(net, x, DAMPING).plain_scores(x_test, y_test, x, y)}
+        return {"exact": structured.exact_gauss_newton(net, x, y, x_test, y_test,
+                                                       DAMPING),
+                "definition": structured.Ekfac(net, x, DAMPING)
+                .plain_scores(x_test, y_test, x, y)}
     G, G_test = net.flat_gradients(x, y), net.flat_gradients(x_test, y_test)
     found = {"exact": None}
     if name == "W6n":  # the same model and points as W6
@@ -121,17 +142,22 @@ def answer(name, quick):
     if name == "W6":
         found["definition"] = (G @ truncated(net, x, y, G_test, settings["rank"])).T
     if name == "W7":
-        found["definition"] = (G @ structured.neumann(net.dense_hessian(x, y), G_test.T, DAMPING, settings["steps"],
-                                                     saved["largest_eigenvalue"] + DAMPING)).T
+        found["definition"] = (G @ structured.neumann(net.dense_hessian(x, y), G_test.T,
+                                                      DAMPING, settings["steps"],
+                                                      saved["largest_eigenvalue"]
+                                                      + DAMPING)).T
     if name == "W7h":
-        found["definition"] = structured.harmonic(net.pairs(x, y), net.pairs(x_test, y_test), DAMPING)
+        found["definition"] = structured.harmonic(net.pairs(x, y),
+                                                  net.pairs(x_test, y_test), DAMPING)
     return found
 
 
 def ready(names, quick):
-    "Make what is missing for these workloads; all of it anew where the recipe has changed."
+    """Make what is missing for these workloads; all of it anew where the recipe has
+    changed."""
     import workloads
-    recipe = hashlib.sha256(repr((RECIPE, WEIGHT_DECAY, ITERATIONS, workloads.DIGITS, workloads.DAMPING)).encode()).hexdigest()
+    recipe = hashlib.sha256(repr((RECIPE, WEIGHT_DECAY, ITERATIONS, workloads.DIGITS,
+                                  workloads.DAMPING)).encode()).hexdigest()
     stamp = workloads.DATA / "recipe"
     if not stamp.exists() or stamp.read_text() != recipe:
         workloads.DATA.mkdir(parents=True, exist_ok=True)
@@ -140,16 +166,19 @@ def ready(names, quick):
         check_formulas()
         stamp.write_text(recipe)
     wanted = [name for name in DIGITS if name in names]
-    wanted = ["W3"] * ("scaling" in names) + ["W6"] * bool({"W4", "W6n"} & set(names)) + wanted
+    wanted = (["W3"] * ("scaling" in names) + ["W6"] * bool({"W4", "W6n"} & set(names))
+              + wanted)
     for small in sorted({True, quick}, reverse=True):  # the small ones warm up the measuring processes
         for name in wanted:
             layers = layers_of(name, small)
             if not kept(layers, small).exists():
                 torch.save(train(layers, small), kept(layers, small))
             if not kept(name, small).exists():
-                print(f"reference answer of {name}{' (quick)' if small else ''} …", file=sys.stderr, flush=True)
+                print(f"reference answer of {name}{' (quick)' if small else ''} …",
+                      file=sys.stderr, flush=True)
                 torch.save(answer(name, small), kept(name, small))
 
 
 if __name__ == "__main__":
-    ready(sys.argv[1].split(",") if len(sys.argv) > 1 else list(DIGITS), "--quick" in sys.argv)
+    ready(sys.argv[1].split(",") if len(sys.argv) > 1 else list(DIGITS),
+          "--quick" in sys.argv)

@@ -1,4 +1,5 @@
-"""The text and the figure of a run: results.md and scaling.svg from the report that `run.py` collected."""
+"""The text and the figure of a run: results.md and scaling.svg from the report that
+`run.py` collected."""
 import math
 import statistics
 
@@ -6,84 +7,105 @@ from scaling import METHODS as SCALING_METHODS
 from workloads import APPROXIMATE, TITLES
 
 NAMES = {"by_hand": "by hand (a bound)", "pydvl": "pyDVL"}
-NOTES = {  # what a reader should know of a row, by workload
-    "W1cg": "pyDVL's CG takes a norm over the wrong axis and solves only the first p right-hand sides; its "
-            "simultaneous form is right with one batch, and off where the last of several batches is smaller.",
-    "W4": "pyDVL's CG may leave off early (the error column tells); dattri's CG does a fixed number of steps.",
-    "W5": "Not the same Fisher: influence_nb and curvlinops take it exact over the classes, kronfluence samples one label "
-          "a point (its error is that of a sample), dattri takes the true labels (and lays bias behind weight before it "
-          "shapes both to [out, in + 1], so that a layer with a bias is rotated out of order), and pyDVL backpropagates √p log p summed "
-          "over the classes, so that products of different classes stay in. *Exact* is the damped Gauss-Newton matrix, "
-          "*definition* EKFAC exact over the classes.",
-    "W6": "By default pyDVL, and always captum and dattri, drop what lies outside the subspace; with a damping it is λ "
-          "there, which influence_nb and pyDVL's `use_woodbury=True` keep.",
-    "W7": "Two hundred steps do not converge here: the part along eigenvalues near λ is missing. The scale is the "
-          "largest eigenvalue plus λ, found beforehand and given to every peer; influence_nb finds its own.",
-    "W7h": "dattri's DataInf inverts in blocks of parameters, influence_nb and pyDVL the whole; pyDVL's "
-           "answer comes out n times smaller with the data in one batch (its correlation is not touched by that).",
-}
+# what a reader should know of a row, by workload
+NOTES = {"W1cg": "pyDVL's CG takes a norm over the wrong axis and solves only the "
+         "first p right-hand sides; its " "simultaneous form is right with one batch, "
+         "and off where the last of several batches is smaller.",
+         "W4": "pyDVL's CG may leave off early (the error column tells); dattri's CG "
+         "does a fixed number of steps.", "W5": "Not the same Fisher: influence_nb and "
+         "curvlinops take it exact over the classes, kronfluence samples one label "
+         "a point (its error is that of a sample), dattri takes the true labels (and "
+         "lays bias behind weight before it " "shapes both to [out, in + 1], so that a "
+         "layer with a bias is rotated out of order), and pyDVL backpropagates √p log "
+         "p summed " "over the classes, so that products of different classes stay in. "
+         "*Exact* is the damped Gauss-Newton matrix, "
+         "*definition* EKFAC exact over the classes.",
+         "W6": "By default pyDVL, and always captum and dattri, drop what lies outside "
+         "the subspace; with a damping it is λ " "there, which influence_nb and "
+         "pyDVL's `use_woodbury=True` keep.", "W7": "Two hundred steps do not converge "
+         "here: the part along eigenvalues near λ is missing. The scale is the "
+         "largest eigenvalue plus λ, found beforehand and given to every peer; "
+         "influence_nb finds its own.", "W7h": "dattri's DataInf inverts in blocks of "
+         "parameters, influence_nb and pyDVL the whole; pyDVL's "
+         "answer comes out n times smaller with the data in one batch (its correlation "
+         "is not touched by that).",}
 
 
 def name_of(row):
     name = NAMES.get(row["library"], row["library"])
-    return f"{name} {row['version']}" if row["library"] != "by_hand" and "version" in row else name
+    return (f"{name} {row['version']}" if row["library"] != "by_hand"
+            and "version" in row else name)
 
 
 def cell(value):
     "A time in seconds with three figures or so."
-    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return (f"{value:.4f}" if value < 0.1 else f"{value:.3f}" if value < 10
+            else f"{value:.1f}")
 
 
 def as_good(workload, row, ours):
-    "Whether a row answers at our accuracy or better: error for exact methods, correlation for approximations."
+    """Whether a row answers at our accuracy or better: error for exact methods,
+    correlation for approximations."""
     if workload in APPROXIMATE:
         return row["correlation"] >= ours["correlation"] - 0.01
-    return row["relative_error"] <= max(1.1 * ours["relative_error"], 1e-3 if workload == "W4" else 1e-6)
+    return row["relative_error"] <= max(1.1 * ours["relative_error"],
+                                        1e-3 if workload == "W4" else 1e-6)
 
 
 def summary(workloads):
-    "One line a workload and the geometric mean over pyDVL, from each library's fastest row."
+    """One line a workload and the geometric mean over pyDVL, from each library's
+    fastest row."""
     found = {}
     for workload, rows in workloads.items():
         worked = [r for r in rows if "failed" not in r]
         mine = [r for r in worked if r["library"] == "influence_nb"]
         if workload not in APPROXIMATE:  # a wrong answer of ours does not count as fast
-            mine = [r for r in mine if r["relative_error"] <= (1e-3 if workload == "W4" else 1e-6)]
+            mine = [r for r in mine
+                    if r["relative_error"] <= (1e-3 if workload == "W4" else 1e-6)]
         if not mine:
             continue
         ours = min(mine, key=lambda r: r["total_s"])
         fastest = lambda rows: min(rows, key=lambda r: r["total_s"], default=None)
-        peer = fastest([r for r in worked if r["library"] not in ("by_hand", "influence_nb") and as_good(workload, r, ours)])
-        entry = {"method": ours["label"], "seconds": ours["total_s"], "peak_mb": ours["peak_mb"]}
+        peer = fastest([r for r in worked
+                        if r["library"] not in ("by_hand", "influence_nb")
+                        and as_good(workload, r, ours)])
+        entry = {"method": ours["label"], "seconds": ours["total_s"],
+                 "peak_mb": ours["peak_mb"]}
         if peer:
-            entry |= {"peer": f"{name_of(peer)}, {peer['label']}", "peer_ratio": peer["total_s"] / ours["total_s"]}
+            entry |= {"peer": f"{name_of(peer)}, {peer['label']}",
+                      "peer_ratio": peer["total_s"] / ours["total_s"]}
         for library in ("pydvl", "kronfluence", "by_hand"):
             other = fastest([r for r in worked if r["library"] == library])
             if other:
                 entry[library + "_ratio"] = other["total_s"] / ours["total_s"]
         found[workload] = entry
     ratios = [e["pydvl_ratio"] for e in found.values() if "pydvl_ratio" in e]
-    return {"workloads": found, "geometric_mean_over_pydvl": statistics.geometric_mean(ratios) if ratios else None,
-            "pydvl_workloads": len(ratios)}
+    return {"workloads": found,
+            "geometric_mean_over_pydvl": statistics.geometric_mean(ratios) if ratios
+            else None, "pydvl_workloads": len(ratios)}
 
 
 def summary_lines(found):
     times = lambda entry, key: f"{entry[key]:.1f}" if key in entry else "–"
-    lines = ["", "## In short", "",
-             "How many times as long the others take as the fastest row of influence_nb with the right number (below 1: they are "
-             "faster). *As good* means an error no larger than ours (or below 1e-6, on W4 below 1e-3); for the "
-             "approximations (W5 to W7h) a correlation with the exact influences of ours less 0.01 at least. pyDVL's "
+    lines = ["", "## In short", "", "How many times as long the others take as the "
+             "fastest row of influence_nb with the right number (below 1: they are "
+             "faster). *As good* means an error no larger than ours (or below 1e-6, on "
+             "W4 below 1e-3); for the " "approximations (W5 to W7h) a correlation with "
+             "the exact influences of ours less 0.01 at least. pyDVL's "
              "fastest method counts whatever its error.", "",
-             "| | influence_nb | s | peak, MB | fastest peer as good | × | pyDVL × | kronfluence × | by hand × |",
-             "|---|---|--:|--:|---|--:|--:|--:|--:|"]
+             "| | influence_nb | s | peak, MB | fastest peer as good | × | pyDVL × | "
+             "kronfluence × | by hand × |", "|---|---|--:|--:|---|--:|--:|--:|--:|"]
     for workload, e in found["workloads"].items():
         ratio = times(e, "peer_ratio")
-        lines.append(f"| {workload} | {e['method']} | {cell(e['seconds'])} | {e['peak_mb']:.0f} | {e.get('peer', '–')} | "
-                     f"{ratio if e.get('peer_ratio', 1) >= 1 else f'**{ratio}**'} | {times(e, 'pydvl_ratio')} | "
+        lines.append(f"| {workload} | {e['method']} | {cell(e['seconds'])} | "
+                     f"{e['peak_mb']:.0f} | {e.get('peer', '–')} | "
+                     f"{ratio if e.get('peer_ratio', 1) >= 1 else f'**{ratio}**'} | "
+                     f"{times(e, 'pydvl_ratio')} | "
                      f"{times(e, 'kronfluence_ratio')} | {times(e, 'by_hand_ratio')} |")
     mean = found["geometric_mean_over_pydvl"]
     if mean:
-        lines += ["", f"Geometric mean over pyDVL, {found['pydvl_workloads']} workloads: **{mean:.1f} times as fast**."]
+        lines += ["", f"Geometric mean over pyDVL, {found['pydvl_workloads']} "
+                  f"workloads: **{mean:.1f} times as fast**."]
     return lines
 
 
@@ -92,31 +114,38 @@ def table(workload, rows):
     bounds = {}
     for r in rows:
         if r["library"] == "by_hand" and "total_s" in r:
-            bounds[r["batch_size"]] = min(r["total_s"], bounds.get(r["batch_size"], math.inf))
-    columns = ["fit, s", "influences, s", "together, s", "× by hand", "loader, s", "wall, s", "peak, MB", "error"]
+            bounds[r["batch_size"]] = min(r["total_s"],
+                                          bounds.get(r["batch_size"], math.inf))
+    columns = ["fit, s", "influences, s", "together, s", "× by hand", "loader, s",
+               "wall, s", "peak, MB", "error"]
     columns += ["correlation"] * any("correlation" in r for r in rows)
     columns += ["error from definition"] * any("definition_error" in r for r in rows)
     lines = ["", f"## {workload}: {TITLES[workload]}", "",
-             f"| library | method | batch | {' | '.join(columns)} |", "|---|---|--:|" + "--:|" * len(columns)]
+             f"| library | method | batch | {' | '.join(columns)} |",
+             "|---|---|--:|" + "--:|" * len(columns)]
     notes = [f"- {NOTES[workload]}"] if workload in NOTES else []
     for r in rows:
         start = [name_of(r), r["label"]]
         if "failed" in r:
-            lines.append(f"| {' | '.join(start)} | {r['batch_size'] or 'all'} | {r['failed'][:80]} |" + " |" * (len(columns) - 1))
+            lines.append(f"| {' | '.join(start)} | {r['batch_size'] or 'all'} | "
+                         f"{r['failed'][:80]} |" + " |" * (len(columns) - 1))
             continue
         bound, error = bounds.get(r["batch_size"]), f"{r['relative_error']:.1e}"
         good = r["relative_error"] <= 1e-3 or workload in APPROXIMATE
-        cells = [*start, f"{r['batch_size']:,}", cell(r["fit_s"]), cell(r["influences_s"]), cell(r["total_s"]),
-                 f"{r['total_s'] / bound:.1f}" if bound else "–", cell(r["loader_s"]), cell(r["wall_s"]),
-                 f"{r['peak_mb']:.0f}", error if good else f"**{error}**"]
+        cells = [*start, f"{r['batch_size']:,}", cell(r["fit_s"]),
+                 cell(r["influences_s"]), cell(r["total_s"]),
+                 f"{r['total_s'] / bound:.1f}" if bound else "–", cell(r["loader_s"]),
+                 cell(r["wall_s"]), f"{r['peak_mb']:.0f}",
+                 error if good else f"**{error}**"]
         if "correlation" in columns:
             cells.append(f"{r['correlation']:.3f}")
         if "error from definition" in columns:
             cells.append(f"{r['definition_error']:.1e}")
         lines.append(f"| {' | '.join(cells)} |")
         if r["zero_rows"]:
-            notes.append(f"- {name_of(r)}, {r['label']}, batches of {r['batch_size']:,}: "
-                         f"{r['zero_rows']} of {r['rows']} test points get zeros only.")
+            notes.append(f"- {name_of(r)}, {r['label']}, batches of "
+                         f"{r['batch_size']:,}: " f"{r['zero_rows']} of {r['rows']} "
+                         "test points get zeros only.")
     return lines + [""] * bool(notes) + notes
 
 
@@ -130,7 +159,8 @@ def series(points, method, along):
     "The points of one line: n at the common p, or p at the common n."
     fixed = "p" if along == "n" else "n"
     common = statistics.mode(p[fixed] for p in points) if along == "n" else 2000
-    return sorted((p for p in points if p["method"] == method and p[fixed] == common), key=lambda p: p[along])
+    return sorted((p for p in points if p["method"] == method and p[fixed] == common),
+                  key=lambda p: p[along])
 
 
 def draw(points, path):
@@ -139,22 +169,29 @@ def draw(points, path):
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "influence_nb"
     import matplotlib.pyplot as plt
-    fig, (memory, rows, size) = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    fig, (memory, rows, size) = plt.subplots(1, 3, figsize=(11, 3.4),
+                                             layout="constrained")
     for (method, label), marker in zip(SCALING_METHODS.items(), "os"):
         over_n, over_p = series(points, method, "n"), series(points, method, "p")
         if len(over_n) < 2:
             continue
-        memory.plot([q["n"] for q in over_n], [q["peak_mb"] for q in over_n], marker=marker, label=label)
+        memory.plot([q["n"] for q in over_n], [q["peak_mb"] for q in over_n],
+                    marker=marker, label=label)
         for axes, found, key in ((rows, over_n, "n"), (size, over_p, "p")):
             if len(found) > 1:
-                axes.plot([q[key] for q in found], [q["seconds"] for q in found], marker=marker,
+                axes.plot([q[key] for q in found], [q["seconds"] for q in found],
+                          marker=marker,
                           label=f"{label}: slope {slope(found, key):.2f}")
     n = [q["n"] for q in series(points, "cg", "n")]
     p = series(points, "cg", "n")[0]["p"]
-    memory.plot(n, [8 * k * p / 2**20 for k in n], "--", color="0.5", label="all gradients, n·p·8 bytes")
-    memory.set(xlabel="training rows n", ylabel="peak extra memory, MB", title=f"Memory, p = {p:,}")
-    rows.set(xlabel="training rows n", ylabel="fit and influences, s", title=f"Time, p = {p:,}")
-    size.set(xlabel="parameters p", ylabel="fit and influences, s", title="Time, n = 2,000")
+    memory.plot(n, [8 * k * p / 2**20 for k in n], "--", color="0.5",
+                label="all gradients, n·p·8 bytes")
+    memory.set(xlabel="training rows n", ylabel="peak extra memory, MB",
+               title=f"Memory, p = {p:,}")
+    rows.set(xlabel="training rows n", ylabel="fit and influences, s",
+             title=f"Time, p = {p:,}")
+    size.set(xlabel="parameters p", ylabel="fit and influences, s",
+             title="Time, n = 2,000")
     for axes in (memory, rows, size):
         axes.set(xscale="log", yscale="log")
         axes.grid(alpha=0.3)
@@ -165,20 +202,24 @@ def draw(points, path):
 
 def scaling_lines(points):
     "The figure, described, with its numbers."
-    lines = ["", "## How time and memory grow", "",
-             "Ten test points against n rows of noisy digits, float64; network 64-h-h/4-10 as initialized, Gauss-Newton matrix "
-             "with λ = 0.01, ten steps of conjugate gradient, or EKFAC. Memory is the peak over the loaded process less "
-             "the result.", "",
-             "![Three panels on logarithmic axes. Left: peak extra memory of influence_nb against the number of training "
-             "rows, beside a dashed line for keeping every gradient. Middle: time against the number of rows. Right: time "
+    lines = ["", "## How time and memory grow", "", "Ten test points against n rows of "
+             "noisy digits, float64; network 64-h-h/4-10 as initialized, Gauss-Newton "
+             "matrix " "with λ = 0.01, ten steps of conjugate gradient, or EKFAC. "
+             "Memory is the peak over the loaded process less " "the result.", "",
+             "![Three panels on logarithmic axes. Left: peak extra memory of "
+             "influence_nb against the number of training "
+             "rows, beside a dashed line for keeping every gradient. Middle: time "
+             "against the number of rows. Right: time "
              "against the number of parameters.](scaling.svg)", "",
-             "*Time and memory against the number of training rows, and time against the number of parameters.*", "", "| method | along | sizes | seconds | slope | peak, MB |",
-             "|---|---|---|---|--:|---|"]
+             "*Time and memory against the number of training rows, and time against "
+             "the number of parameters.*", "", "| method | along | sizes | seconds | "
+             "slope | peak, MB |", "|---|---|---|---|--:|---|"]
     for method, label in SCALING_METHODS.items():
         for along in ("n", "p"):
             found = series(points, method, along)
             if len(found) > 1:
-                joined = lambda key, form: ", ".join(format(q[key], form) for q in found)
+                joined = lambda key, form: ", ".join(format(q[key], form)
+                                                     for q in found)
                 lines.append(f"| {label} | {along} | {joined(along, ',')} | {joined('seconds', '.2f')} | "
                              f"{slope(found, along):.2f} | {joined('peak_mb', '.0f')} |")
     return lines
@@ -186,26 +227,35 @@ def scaling_lines(points):
 
 def markdown(report):
     "The whole report."
-    lines = ["# Benchmarks", "",
-             f"Measured on {report['date']} on {report['cores']} cores ({report['threads']} threads), {report['system']}, "
-             f"Python {report['python']}, in one run: each measurement in a process of its own, warmed up, medians of "
-             f"{report['rounds']} rounds (2 where one takes over 10 s) with the libraries in turn. Times vary by machine: "
-             "compare within a table.", "",
-             "**Run it again**: `python benchmarks/run.py` from the project's environment makes the peers' environments and the "
-             "trained networks on first use, measures everything and writes this page, `results.json` and `scaling.svg`; "
-             "`--only W4,W5`, `--libraries influence_nb,pydvl`, `--quick` for a part.", "",
-             "**Read it**: *loader* is the time inside the data loaders' own iteration, which *fit*, *influences* and "
-             "*together* leave out and *wall* counts: who reads the data again for every product pays it many times. "
-             "*Peak* is the highest resident memory over the loaded process; the result itself is part of it. *Error* is the "
-             "relative Frobenius distance from the exact damped influences (dense float64 algebra, or conjugate "
-             "gradients to a residual of 1e-8), *correlation* Pearson's with them, *error from definition* the distance "
-             "from what the method is defined to give, computed by hand. *By hand* is code for just this model: a bound, not a "
+    lines = ["# Benchmarks", "", f"Measured on {report['date']} on {report['cores']} "
+             f"cores ({report['threads']} threads), {report['system']}, "
+             f"Python {report['python']}, in one run: each measurement in a process of "
+             "its own, warmed up, medians of " f"{report['rounds']} rounds (2 where "
+             "one takes over 10 s) with the libraries in turn. Times vary by machine: "
+             "compare within a table.", "", "**Run it again**: `python "
+             "benchmarks/run.py` from the project's environment makes the peers' "
+             "environments and the " "trained networks on first use, measures "
+             "everything and writes this page, `results.json` and `scaling.svg`; "
+             "`--only W4,W5`, `--libraries influence_nb,pydvl`, `--quick` for a part.",
+             "", "**Read it**: *loader* is the time inside the data loaders' own "
+             "iteration, which *fit*, *influences* and "
+             "*together* leave out and *wall* counts: who reads the data again for "
+             "every product pays it many times. " "*Peak* is the highest resident "
+             "memory over the loaded process; the result itself is part of it. *Error* "
+             "is the " "relative Frobenius distance from the exact damped influences "
+             "(dense float64 algebra, or conjugate "
+             "gradients to a residual of 1e-8), *correlation* Pearson's with them, "
+             "*error from definition* the distance "
+             "from what the method is defined to give, computed by hand. *By hand* is "
+             "code for just this model: a bound, not a "
              "fair rival. *Batch* is the size of the loaders' batches. A run over "
-             f"{report['limit_s']} s or {report['memory_gb']} GB is cut off, and the row says so. The networks on the "
-             "digits (1,437 to train, pixels from 0 to 1) minimize the mean loss plus (0.001/2)‖θ‖² by L-BFGS, so "
+             f"{report['limit_s']} s or {report['memory_gb']} GB is cut off, and the "
+             "row says so. The networks on the " "digits (1,437 to train, pixels from "
+             "0 to 1) minimize the mean loss plus (0.001/2)‖θ‖² by L-BFGS, so "
              "that H + 0.01 I is positive definite."]
     if report["quick"]:
-        lines += ["", "**A quick run on small data: the plumbing was tried, the numbers mean nothing.**"]
+        lines += ["", "**A quick run on small data: the plumbing was tried, the "
+                  "numbers mean nothing.**"]
     if report["summary"]["workloads"]:
         lines += summary_lines(report["summary"])
     for workload, rows in report["workloads"].items():

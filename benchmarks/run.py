@@ -1,10 +1,13 @@
-"""Measure influence_nb beside its peers: `python benchmarks/run.py`, from the project's environment.
+"""Measure influence_nb beside its peers: `python benchmarks/run.py`, from the project's
+environment.
 
-Every peer lives in an environment of its own under benchmarks/.envs/, made on first use from requirements-<peer>.txt;
-the digits' networks and the reference answers are made there too (prepare.py). Every measurement is a process of its
-own (worker.py), warmed up, under limits of time and memory; the libraries take turns, and medians are kept. Writes
-results.json, results.md and scaling.svg (report.py); a partial run (--only, --libraries, --quick) prints its tables and
-writes only with --write, since times compare only within one run.
+Every peer lives in an environment of its own under benchmarks/.envs/, made on first use
+from requirements-<peer>.txt; the digits' networks and the reference answers are made
+there too (prepare.py). Every measurement is a process of its own (worker.py), warmed
+up, under limits of time and memory; the libraries take turns, and medians are kept.
+Writes results.json, results.md and scaling.svg (report.py); a partial run (--only,
+--libraries, --quick) prints its tables and writes only with --write, since times
+compare only within one run.
 """
 import argparse
 import datetime
@@ -25,21 +28,25 @@ import scaling
 from report import draw, markdown, summary
 
 HERE = Path(__file__).resolve().parent
-LIBRARIES = ["by_hand", "influence_nb", "pydvl", "dattri", "captum", "curvlinops", "kronfluence"]
+LIBRARIES = ["by_hand", "influence_nb", "pydvl", "dattri", "captum", "curvlinops",
+             "kronfluence"]
 
 
 def interpreter(library):
-    "The Python that has `library`: this one, or that of the peer's own environment, made here if need be."
+    """The Python that has `library`: this one, or that of the peer's own environment,
+    made here if need be."""
     wanted = HERE / f"requirements-{library}.txt"
     if not wanted.exists():
         return sys.executable
     home = HERE / ".envs" / library
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    stamp, digest = home / ".requirements", hashlib.sha256(wanted.read_bytes()).hexdigest()
+    stamp, digest = (home / ".requirements", hashlib.sha256(wanted.read_bytes())
+                     .hexdigest())
     if not (python.exists() and stamp.exists() and stamp.read_text() == digest):
         print(f"making the environment of {library} …", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--requirement", wanted], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--requirement",
+                        wanted], check=True)
         stamp.write_text(digest)
     return str(python)
 
@@ -48,16 +55,21 @@ def memory_of(process):
     "Resident memory of a running process in GB; zero where the system does not tell."
     try:
         with open(f"/proc/{process.pid}/status") as lines:
-            return next((int(line.split()[1]) / 2**20 for line in lines if line.startswith("VmRSS:")), 0.0)
+            return next((int(line.split()[1]) / 2**20 for line in lines
+                         if line.startswith("VmRSS:")), 0.0)
     except OSError:
         return 0.0
 
 
 def watched(command, args, seconds):
-    "Run a measuring process under limits of memory and time: its numbers, or why there are none."
-    threads = {name: str(args.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    """Run a measuring process under limits of memory and time: its numbers, or why
+    there are none."""
+    threads = {name: str(args.threads) for name in ("OMP_NUM_THREADS",
+                                                    "MKL_NUM_THREADS",
+                                                    "OPENBLAS_NUM_THREADS")}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = subprocess.Popen([str(part) for part in command], env=os.environ | threads, stdout=out, stderr=err)
+        process = subprocess.Popen([str(part) for part in command],
+                                   env=os.environ | threads, stdout=out, stderr=err)
         end, reason = time.monotonic() + seconds, None
         while process.poll() is None and not reason:
             time.sleep(0.05)
@@ -78,9 +90,11 @@ def watched(command, args, seconds):
 
 
 def measure(workload, library, method, batch, args):
-    "One measurement in a process of its own; a dict of numbers, or of the error it ended with."
-    command = [args.pythons[library], HERE / "worker.py", library, workload, method, "--limit", args.limit,
-               "--repeats", args.repeats, "--threads", args.threads]
+    """One measurement in a process of its own; a dict of numbers, or of the error it
+    ended with."""
+    command = [args.pythons[library], HERE / "worker.py", library, workload, method,
+               "--limit", args.limit, "--repeats", args.repeats, "--threads",
+               args.threads]
     command += ["--batch-size", batch] if batch else []
     command += ["--quick"] if args.quick else []
     return watched(command, args, 4 * args.limit + 60)
@@ -108,13 +122,16 @@ def collect(args):
     for workload in args.only:
         for library in args.libraries if workload in TITLES else []:
             adapter = importlib.import_module("adapters." + library)
-            whole = getattr(adapter, "ONE_BATCH_ONLY", False) or workload not in ("W1", "W1cg")
+            whole = getattr(adapter, "ONE_BATCH_ONLY",
+                            False) or workload not in ("W1", "W1cg")
             for method, label in adapter.METHODS.get(workload, {}).items():
-                jobs += [(workload, library, method, batch, label) for batch in ([None] if whole else args.batch_sizes)]
+                jobs += [(workload, library, method, batch, label)
+                         for batch in ([None] if whole else args.batch_sizes)]
     found = {job: [] for job in jobs}
     for turn in range(args.rounds):
         for job in jobs:
-            if turn and "failed" in found[job][0] or turn == 2 and found[job][0]["fit_s"] + found[job][0]["influences_s"] > 10:
+            if turn and "failed" in found[job][0] or turn == 2 and found[job][0][
+                "fit_s"] + found[job][0]["influences_s"] > 10:
                 continue
             found[job].append(measure(*job[:4], args))
             row = found[job][-1]
@@ -122,20 +139,23 @@ def collect(args):
                   f"{row.get('failed') or '%.3f s' % (row['fit_s'] + row['influences_s'])}", file=sys.stderr, flush=True)
     table = {workload: [] for workload in args.only if workload in TITLES}
     for (workload, library, method, batch, label), rounds in found.items():
-        table[workload].append({"library": library, "method": method, "label": label, "batch_size": batch} | medians(rounds))
+        table[workload].append({"library": library, "method": method, "label": label,
+                                "batch_size": batch} | medians(rounds))
     return table
 
 
 def collect_scaling(args):
-    "Time and memory of influence_nb at growing sizes: [{method, n, p, seconds, peak_mb}, …]."
+    """Time and memory of influence_nb at growing sizes: [{method, n, p, seconds,
+    peak_mb}, …]."""
     points = []
     for method, rows, width in scaling.jobs():
         if args.quick and (rows > 2000 or width > 128 and rows != 2000):
             continue
-        found = watched([sys.executable, HERE / "scaling.py", method, rows, width, "--threads", args.threads], args,
-                        4 * args.limit)
-        print(f"scaling: {method}, n = {rows}, h = {width}: {found.get('failed') or '%.3f s' % found['seconds']}",
-              file=sys.stderr, flush=True)
+        found = watched([sys.executable, HERE / "scaling.py", method, rows, width,
+                         "--threads", args.threads], args, 4 * args.limit)
+        print(f"scaling: {method}, n = {rows}, h = {width}: "
+              f"{found.get('failed') or '%.3f s' % found['seconds']}", file=sys.stderr,
+              flush=True)
         points += [found] if "failed" not in found else []
     return points
 
@@ -151,7 +171,8 @@ def listed(choices):
         names = text.split(",")
         wrong = [n for n in names if n not in choices]
         if wrong:
-            raise argparse.ArgumentTypeError(f"unknown {', '.join(wrong)}; choose from {', '.join(choices)}")
+            raise argparse.ArgumentTypeError(f"unknown {', '.join(wrong)}; choose from "
+                                             f"{', '.join(choices)}")
         return names
     return parse
 
@@ -159,20 +180,28 @@ def listed(choices):
 def main():
     from workloads import WORKLOADS
     everything = [*WORKLOADS, "scaling"]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+             else os.cpu_count())
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=listed(everything), default=everything, help="workloads, comma-separated")
-    parser.add_argument("--libraries", type=listed(LIBRARIES), default=LIBRARIES, help="libraries, comma-separated")
+    parser.add_argument("--only", type=listed(everything), default=everything,
+                        help="workloads, comma-separated")
+    parser.add_argument("--libraries", type=listed(LIBRARIES), default=LIBRARIES,
+                        help="libraries, comma-separated")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=5, help="timed repeats within a process, where one takes under 1 s")
     parser.add_argument("--threads", type=int, default=cores)
-    parser.add_argument("--batch-sizes", type=sizes, default=[256, None], help="of the loaders of W1; default: 256,all")
-    parser.add_argument("--limit", type=int, default=120, help="seconds for one fit and its influences")
+    parser.add_argument("--batch-sizes", type=sizes, default=[256, None],
+                        help="of the loaders of W1; default: 256,all")
+    parser.add_argument("--limit", type=int, default=120,
+                        help="seconds for one fit and its influences")
     parser.add_argument("--memory-gb", type=float, default=12, help="for one process")
-    parser.add_argument("--quick", action="store_true", help="small data and one round: tries the plumbing")
-    parser.add_argument("--write", action="store_true", help="write the results of a partial run too")
+    parser.add_argument("--quick", action="store_true",
+                        help="small data and one round: tries the plumbing")
+    parser.add_argument("--write", action="store_true",
+                        help="write the results of a partial run too")
     args = parser.parse_args()
-    partial = args.quick or args.only != everything or args.libraries != LIBRARIES or args.batch_sizes != [256, None]
+    partial = (args.quick or args.only != everything or args.libraries != LIBRARIES
+               or args.batch_sizes != [256, None])
     if args.quick:
         args.rounds = args.repeats = 1
     prepare.ready(args.only, args.quick)
@@ -180,12 +209,16 @@ def main():
 
     started = time.monotonic()
     workloads = collect(args)
-    scaled = collect_scaling(args) if "scaling" in args.only and "influence_nb" in args.libraries else []
-    described = {"date": datetime.date.today().isoformat(), "cores": cores, "threads": args.threads,
-                 "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
-                 "rounds": args.rounds, "repeats": args.repeats, "quick": args.quick, "limit_s": args.limit,
-                 "memory_gb": args.memory_gb, "minutes": round((time.monotonic() - started) / 60, 1)}
-    report = described | {"summary": summary(workloads), "workloads": workloads, "scaling": scaled}
+    scaled = (collect_scaling(args) if "scaling" in args.only
+              and "influence_nb" in args.libraries else [])
+    described = {"date": datetime.date.today().isoformat(), "cores": cores,
+                 "threads": args.threads, "system": f"{platform.system()} "
+                 f"{platform.machine()}", "python": platform.python_version(),
+                 "rounds": args.rounds, "repeats": args.repeats, "quick": args.quick,
+                 "limit_s": args.limit, "memory_gb": args.memory_gb,
+                 "minutes": round((time.monotonic() - started) / 60, 1)}
+    report = described | {"summary": summary(workloads), "workloads": workloads,
+                          "scaling": scaled}
     text = markdown(report)
     if args.write or not partial:
         (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
@@ -194,7 +227,8 @@ def main():
             draw(scaled, HERE / "scaling.svg")
     print(text)
     unexpected = [row for rows in workloads.values() for row in rows if "failed" in row
-                  and not row["failed"].startswith(("not available", "over ", "out of memory"))]
+                  and not row["failed"].startswith(("not available", "over ",
+                                                    "out of memory"))]
     return bool(unexpected)
 
 

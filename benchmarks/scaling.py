@@ -1,7 +1,9 @@
-"""How time and memory of influence_nb grow: one process a size, started by run.py, prints one line of JSON.
+"""How time and memory of influence_nb grow: one process a size, started by run.py,
+prints one line of JSON.
 
-Ten digits to explain, n rows made of digits with a little noise, a tanh network 64-h-h/4-10 as it is initialized, the
-Gauss-Newton matrix with λ = 0.01; ten steps of conjugate gradient (always ten: no tolerance is set), or EKFAC.
+Ten digits to explain, n rows made of digits with a little noise, a tanh network
+64-h-h/4-10 as it is initialized, the Gauss-Newton matrix with λ = 0.01; ten steps of
+conjugate gradient (always ten: no tolerance is set), or EKFAC.
 """
 import argparse
 import json
@@ -22,7 +24,8 @@ METHODS = {"cg": "CgInfluence, ten steps", "ekfac": "EkfacInfluence"}
 
 def jobs():
     "(method, n, h) of every point in the figure."
-    return [(m, n, h) for m in METHODS for n, h in [(n, 256) for n in ROWS] + [(2000, h) for h in WIDTHS if h != 256]]
+    return [(m, n, h) for m in METHODS for n, h in [(n, 256) for n in ROWS]
+            + [(2000, h) for h in WIDTHS if h != 256]]
 
 
 def main():
@@ -48,10 +51,13 @@ def main():
 
     def run(rows):
         if args.method == "cg":
-            influence = influence_nb.CgInfluence(model, F.cross_entropy, workloads.DAMPING, rtol=0.0, maxiter=10,
+            influence = influence_nb.CgInfluence(model, F.cross_entropy,
+                                                 workloads.DAMPING, rtol=0.0,
+                                                 maxiter=10,
                                                  second_order_mode="gauss_newton")
         else:
-            influence = influence_nb.EkfacInfluence(model, F.cross_entropy, workloads.DAMPING)
+            influence = influence_nb.EkfacInfluence(model, F.cross_entropy,
+                                                    workloads.DAMPING)
         influence.fit(DataLoader(TensorDataset(x[:rows], y[:rows]), batch_size=256))
         return influence.influences(x_test[:10], y_test[:10], x[:rows], y[:rows])
 
@@ -60,9 +66,11 @@ def main():
         start = time.perf_counter()
         scores = run(args.rows)
         seconds = time.perf_counter() - start
-    print("RESULT " + json.dumps({
-        "method": args.method, "n": args.rows, "p": sum(p.numel() for p in model.parameters()), "seconds": seconds,
-        "peak_mb": max(peak.extra - scores.nbytes / 2**20, 0.1)}))
+    print("RESULT "
+          + json.dumps({"method": args.method, "n": args.rows,
+                        "p": sum(p.numel() for p in model.parameters()),
+                        "seconds": seconds,
+                        "peak_mb": max(peak.extra - scores.nbytes / 2**20, 0.1)}))
 
 
 if __name__ == "__main__":

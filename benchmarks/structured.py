@@ -1,8 +1,10 @@
-"""A tanh network with softmax cross entropy, differentiated by hand: the bounds and the reference answers use it.
+"""A tanh network with softmax cross entropy, differentiated by hand: the bounds and the
+reference answers use it.
 
-The gradient of a linear layer is a pair (input with a one, gradient of the output), so inner products of gradients are
-products of small Gram matrices, and a Hessian product for many right-hand sides is a few matrix products a layer.
-`prepare.py` checks every formula here against automatic differentiation before it uses one.
+The gradient of a linear layer is a pair (input with a one, gradient of the output), so
+inner products of gradients are products of small Gram matrices, and a Hessian product
+for many right-hand sides is a few matrix products a layer. `prepare.py` checks every
+formula here against automatic differentiation before it uses one.
 """
 import torch
 
@@ -13,11 +15,13 @@ def with_ones(a):
 
 
 class Network:
-    "The layers of a `Sequential` of linear layers and tanh, as [out, in + 1] matrices with the bias last."
+    """The layers of a `Sequential` of linear layers and tanh, as [out, in + 1] matrices
+    with the bias last."""
 
     def __init__(self, model):
         self.linears = [layer for layer in model if isinstance(layer, torch.nn.Linear)]
-        self.weights = [torch.cat([l.weight, l.bias[:, None]], 1).detach() for l in self.linears]
+        self.weights = [torch.cat([l.weight, l.bias[:, None]], 1).detach()
+                        for l in self.linears]
 
     def split(self, V):
         "Columns [p, k] in torch's order of parameters → one [k, out, in + 1] a layer."
@@ -32,7 +36,9 @@ class Network:
 
     def join(self, parts):
         "The way back: [p, k]."
-        return torch.cat([piece for part in parts for piece in (part[:, :, :-1].flatten(1), part[:, :, -1])], 1).T
+        return torch.cat([piece for part in parts
+                          for piece in (part[:, :, :-1].flatten(1), part[:, :, -1])],
+                         1).T
 
     def forward(self, x):
         "Inputs of every layer, and class probabilities."
@@ -43,36 +49,44 @@ class Network:
         return inputs[:-1], torch.softmax(logits, 1)
 
     def backward(self, inputs, D):
-        "Gradients at every layer's output, given those at the logits, [n, out] or [n, any, out]."
+        """Gradients at every layer's output, given those at the logits, [n, out] or [n,
+        any, out]."""
         deltas = [D]
         for W, a in zip(self.weights[:0:-1], inputs[:0:-1]):
             slope = 1 - a * a
-            deltas.append((deltas[-1] @ W[:, :-1]) * (slope if D.ndim == 2 else slope[:, None]))
+            deltas.append((deltas[-1] @ W[:, :-1]) * (slope if D.ndim == 2
+                                                      else slope[:, None]))
         return deltas[::-1]
 
     def pairs(self, x, y):
-        "(inputs with ones, gradients at the outputs) of every layer: the per-sample gradients, unmultiplied."
+        """(inputs with ones, gradients at the outputs) of every layer: the per-sample
+        gradients, unmultiplied."""
         inputs, p = self.forward(x)
         residual = p - torch.nn.functional.one_hot(y, p.shape[1])
         return [with_ones(a) for a in inputs], self.backward(inputs, residual)
 
     def root_pairs(self, x):
-        "The same for the columns of B, where B Bᵀ = diag(p) − p pᵀ is the loss's Hessian at the logits."
+        """The same for the columns of B, where B Bᵀ = diag(p) − p pᵀ is the loss's
+        Hessian at the logits."""
         inputs, p = self.forward(x)
         root = p.sqrt()
-        B = torch.diag_embed(root) - root[:, :, None] * p[:, None, :]  # row a is column a of B
+        # row a is column a of B
+        B = torch.diag_embed(root) - root[:, :, None] * p[:, None, :]
         return [with_ones(a) for a in inputs], self.backward(inputs, B)
 
     def flat_gradients(self, x, y):
         "[n, p]"
-        return self.join([d[:, :, None] * a[:, None, :] for a, d in zip(*self.pairs(x, y))]).T
+        return self.join([d[:, :, None] * a[:, None, :]
+                          for a, d in zip(*self.pairs(x, y))]).T
 
     def hessian_product(self, x, y, V, gauss_newton=False, elements=2**22):
         "Mean Hessian (or Gauss-Newton matrix) over the samples times V [p, k]."
         k, sizes = V.shape[1], [W.shape for W in self.weights]
         parts = self.split(V)
         wide = [part.reshape(-1, part.shape[2]) for part in parts]  # [k·out, in + 1]
-        tall = [part[:, :, :-1].transpose(0, 1).reshape(part.shape[1], -1) for part in parts]  # [out, k·in]
+        # [out, k·in]
+        tall = [part[:, :, :-1].transpose(0, 1).reshape(part.shape[1], -1)
+                for part in parts]
         total = [torch.zeros_like(part) for part in parts]
         rows = max(1, elements // (k * max(max(s) for s in sizes)))
         for start in range(0, len(x), rows):
@@ -84,11 +98,13 @@ class Network:
             for i, (W, a) in enumerate(zip(self.weights, inputs)):
                 out = (with_ones(a) @ wide[i].T).view(len(a), k, -1)
                 if i: out = out + moved[i] @ W[:, :-1].T
-                if i + 1 < len(inputs): moved.append(out * (1 - inputs[i + 1] ** 2)[:, None])
+                if i + 1 < len(inputs):
+                    moved.append(out * (1 - inputs[i + 1] ** 2)[:, None])
             R = p[:, None] * (out - (p[:, None] * out).sum(2, keepdim=True))
             for i in range(len(inputs) - 1, -1, -1):
                 W, a, d = self.weights[i], inputs[i], deltas[i]
-                total[i] += (R.reshape(len(a), -1).T @ with_ones(a)).view(k, -1, a.shape[1] + 1)
+                total[i] += (R.reshape(len(a), -1).T
+                             @ with_ones(a)).view(k, -1, a.shape[1] + 1)
                 if i and not gauss_newton:
                     bent = (d.T @ moved[i].reshape(len(a), -1)).view(d.shape[1], k, -1)
                     total[i][:, :, :-1] += bent.transpose(0, 1)
@@ -96,22 +112,28 @@ class Network:
                     slope, back = (1 - a * a)[:, None], R @ W[:, :-1]
                     if not gauss_newton:
                         back = back + (d @ tall[i]).view(len(a), k, -1)
-                        back = back - 2 * (a * (d @ W[:, :-1]))[:, None] * (moved[i] / slope)
+                        back = (back
+                                - 2 * (a * (d @ W[:, :-1]))[:,
+                                                            None] * (moved[i] / slope))
                     R = back * slope
         return self.join(total) / len(x)
 
     def dense_hessian(self, x, y):
-        "For one hidden layer: every block of the Hessian is a sum of weighted Gram matrices, [p, p]."
+        """For one hidden layer: every block of the Hessian is a sum of weighted Gram
+        matrices, [p, p]."""
         (a1, a2), (D1, D2) = self.root_pairs(x)
         _, (d1, r) = self.pairs(x, y)
         h, W2 = a2[:, :-1], self.weights[1][:, :-1]
         curve = -2 * h * (1 - h * h) * (r @ W2)  # from the second derivative of tanh
 
         def gram(C, left, right):  # Σ_n C[n, o, q] left[n, i] right[n, j], [o, i, q, j]
-            columns = [left.T @ (C[:, o, :, None] * right[:, None]).flatten(1) for o in range(C.shape[1])]
-            return torch.stack(columns).view(C.shape[1], left.shape[1], C.shape[2], right.shape[1])
+            columns = [left.T @ (C[:, o, :, None] * right[:, None]).flatten(1)
+                       for o in range(C.shape[1])]
+            return torch.stack(columns).view(C.shape[1], left.shape[1], C.shape[2],
+                                             right.shape[1])
 
-        H11 = gram(torch.einsum("nao,naq->noq", D1, D1) + torch.diag_embed(curve), a1, a1)
+        H11 = gram(torch.einsum("nao,naq->noq", D1, D1) + torch.diag_embed(curve), a1,
+                   a1)
         H22 = gram(torch.einsum("nao,naq->noq", D2, D2), a2, a2)
         H21 = gram(torch.einsum("nao,naq->noq", D2, D1), a2, a1)
         j = torch.arange(h.shape[1])
@@ -124,7 +146,8 @@ class Network:
         return H[order][:, order] / len(x)
 
     def order(self):
-        "Where each parameter, in torch's order, stands in the [out, in + 1] matrices laid end to end."
+        """Where each parameter, in torch's order, stands in the [out, in + 1] matrices
+        laid end to end."""
         places, start = [], 0
         for W in self.weights:
             table = torch.arange(start, start + W.numel()).view(W.shape)
@@ -134,14 +157,17 @@ class Network:
 
 
 def gram(left, right):
-    "Inner products of gradients given as pairs: a sum over layers of Hadamard products, [n, m]."
+    """Inner products of gradients given as pairs: a sum over layers of Hadamard
+    products, [n, m]."""
     return sum((d @ e.T) * (a @ b.T) for a, d, b, e in zip(*left, *right))
 
 
 def conjugate_gradient(A, B, rtol, preconditioner=lambda R: R, maxiter=2000):
-    "Solve A X = B, all columns at once, until every residual is below rtol times its right-hand side."
+    """Solve A X = B, all columns at once, until every residual is below rtol times its
+    right-hand side."""
     X, R = torch.zeros_like(B), B.clone()
-    stop, P, rho = rtol * R.norm(dim=0), torch.zeros_like(B), torch.full_like(B[0], torch.inf)
+    stop, P, rho = (rtol * R.norm(dim=0), torch.zeros_like(B),
+                    torch.full_like(B[0], torch.inf))
     for _ in range(maxiter):
         active = (R.norm(dim=0) > stop).nonzero()[:, 0]
         if not len(active):
@@ -160,7 +186,8 @@ def conjugate_gradient(A, B, rtol, preconditioner=lambda R: R, maxiter=2000):
 
 
 def lanczos(A, b, steps):
-    "Orthonormal basis [p, steps] of the Krylov space and the tridiagonal matrix, with full reorthogonalization."
+    """Orthonormal basis [p, steps] of the Krylov space and the tridiagonal matrix, with
+    full reorthogonalization."""
     Q, T = b.new_zeros(len(b), steps), b.new_zeros(steps, steps)
     Q[:, 0] = b / b.norm()
     for i in range(steps):
@@ -190,7 +217,8 @@ def low_rank_inverse(values, U, damping):
 
 
 def exact_gauss_newton(network, x, y, x_test, y_test, damping):
-    "g_testᵀ (GGN + λI)⁻¹ g_train without any [p, p] matrix: the push-through identity, on the (sample, class) Gram matrix."
+    """g_testᵀ (GGN + λI)⁻¹ g_train without any [p, p] matrix: the push-through
+    identity, on the (sample, class) Gram matrix."""
     a, D = network.root_pairs(x)
     n, classes = D[0].shape[:2]
     S = 0.0
@@ -202,7 +230,8 @@ def exact_gauss_newton(network, x, y, x_test, y_test, damping):
     S.diagonal().add_(n * damping)
 
     def against(pairs):  # inner products of the columns with per-sample gradients, [n·classes, m]
-        return sum((delta.reshape(n * classes, -1) @ d.T).view(n, classes, -1) * (inputs @ b.T)[:, None]
+        return sum((delta.reshape(n * classes, -1) @ d.T)
+                   .view(n, classes, -1) * (inputs @ b.T)[:, None]
                    for inputs, delta, b, d in zip(a, D, *pairs)).view(n * classes, -1)
 
     train, test = network.pairs(x, y), network.pairs(x_test, y_test)
@@ -214,7 +243,8 @@ def exact_gauss_newton(network, x, y, x_test, y_test, damping):
 
 
 class Ekfac:
-    "EKFAC with the Fisher exact over the classes; scores by the low numerical rank of 1 / (Λ + λ)."
+    """EKFAC with the Fisher exact over the classes; scores by the low numerical rank of
+    1 / (Λ + λ)."""
 
     def __init__(self, network, x, damping, chunk=512):
         self.network, self.damping, n = network, damping, len(x)
@@ -222,42 +252,53 @@ class Ekfac:
         self.bases, self.inverses = [], []
         for inputs, delta in zip(a, D):
             flat = delta.flatten(0, 1)
-            U, V = torch.linalg.eigh(inputs.T @ inputs / n)[1], torch.linalg.eigh(flat.T @ flat / n)[1]
+            U, V = (torch.linalg.eigh(inputs.T @ inputs / n)[1],
+                    torch.linalg.eigh(flat.T @ flat / n)[1])
             second = ((flat @ V) ** 2).view(n, -1, V.shape[1]).sum(1)
             self.bases.append((U, V))
             self.inverses.append(1 / (second.T @ (inputs @ U) ** 2 / n + damping))
 
     def rotated(self, x, y):
         "Pairs in the eigenbases."
-        return [(a @ U, d @ V) for a, d, (U, V) in zip(*self.network.pairs(x, y), self.bases)]
+        return [(a @ U, d @ V) for a, d, (U, V) in zip(*self.network.pairs(x, y),
+                                                       self.bases)]
 
     def scores(self, x_test, y_test, x, y, tolerance=1e-7):
         "[m, n]"
         total = 0.0
-        for (a, d), (b, e), W in zip(self.rotated(x_test, y_test), self.rotated(x, y), self.inverses):
+        for (a, d), (b, e), W in zip(self.rotated(x_test, y_test), self.rotated(x, y),
+                                     self.inverses):
             left, values, right = torch.linalg.svd(W, full_matrices=False)
             for r in range(int((values > tolerance * values[0]).sum())):
-                total = total + ((d * left[:, r]) @ e.T) * ((a * (values[r] * right[r])) @ b.T)
+                total = total + ((d * left[:, r]) @ e.T) * ((a * (values[r] * right[r]))
+                                                            @ b.T)
         return total
 
     def plain_scores(self, x_test, y_test, x, y):
-        "The same as one product with the divided gradients: what the scores are by definition."
-        return sum(((d[:, :, None] * a[:, None, :]) * W).flatten(1) @ (e[:, :, None] * b[:, None, :]).flatten(1).T
-                   for (a, d), (b, e), W in zip(self.rotated(x_test, y_test), self.rotated(x, y), self.inverses))
+        """The same as one product with the divided gradients: what the scores are by
+        definition."""
+        return sum(((d[:, :, None] * a[:, None, :]) * W).flatten(1)
+                   @ (e[:, :, None] * b[:, None, :]).flatten(1).T
+                   for (a, d), (b, e), W in zip(self.rotated(x_test, y_test),
+                                                self.rotated(x, y), self.inverses))
 
 
 def connect(factors, pairs, rows=128):
-    "Inner products of factors, [m, out, in + 1] a layer, with gradients given as pairs, [m, n]."
+    """Inner products of factors, [m, out, in + 1] a layer, with gradients given as
+    pairs, [m, n]."""
     found = []
     for start in range(0, len(pairs[0][0]), rows):
         part = slice(start, start + rows)
-        found.append(sum(torch.einsum("nmo,no->mn", (a[part] @ F.flatten(0, 1).T).view(-1, *F.shape[:2]), d[part])
+        found.append(sum(torch.einsum("nmo,no->mn",
+                                      (a[part] @ F.flatten(0, 1).T)
+                                      .view(-1, *F.shape[:2]), d[part])
                          for F, a, d in zip(factors, *pairs)))
     return torch.cat(found, 1)
 
 
 def neumann(H, B, damping, steps, scale):
-    "`steps` steps of h ← b + (I − (H + λI)/scale) h, divided by the scale: LiSSA on the whole data."
+    """`steps` steps of h ← b + (I − (H + λI)/scale) h, divided by the scale: LiSSA on
+    the whole data."""
     solution = B.clone()
     for _ in range(steps):
         solution = B + (1 - damping / scale) * solution - H @ solution / scale
@@ -265,16 +306,20 @@ def neumann(H, B, damping, steps, scale):
 
 
 def harmonic(train, test, damping):
-    "With the mean of (g gᵀ + λI)⁻¹ over the training points in the place of the inverse, [m, n]; from pairs."
+    """With the mean of (g gᵀ + λI)⁻¹ over the training points in the place of the
+    inverse, [m, n]; from pairs."""
     K, T = gram(train, train), gram(test, train)
     return (T - T @ (K / (damping + K.diagonal())[:, None]) / len(K)) / damping
 
 
 def nystroem(A, p, rank, dtype):
-    "Eigenpairs of the Nyström approximation A Ω (ΩᵀAΩ)⁻¹ (AΩ)ᵀ with an orthonormal random Ω [p, rank]."
-    omega = torch.linalg.qr(torch.randn(p, rank, dtype=dtype, generator=torch.Generator().manual_seed(0)))[0]
+    """Eigenpairs of the Nyström approximation A Ω (ΩᵀAΩ)⁻¹ (AΩ)ᵀ with an orthonormal
+    random Ω [p, rank]."""
+    omega = torch.linalg.qr(torch.randn(p, rank, dtype=dtype,
+                                        generator=torch.Generator().manual_seed(0)))[0]
     Y = A(omega)
     values, vectors = torch.linalg.eigh(omega.T @ Y)
     good = values > 1e-12 * values[-1]
-    U, sizes, _ = torch.linalg.svd(Y @ vectors[:, good] / values[good].sqrt(), full_matrices=False)
+    U, sizes, _ = torch.linalg.svd(Y @ vectors[:, good] / values[good].sqrt(),
+                                   full_matrices=False)
     return sizes ** 2, U

@@ -1,4 +1,5 @@
-"""Measure one library on one workload in this process, and print the result as one line of JSON. Started by run.py."""
+"""Measure one library on one workload in this process, and print the result as one line
+of JSON. Started by run.py."""
 import argparse
 import gc
 import importlib
@@ -17,7 +18,8 @@ HERE = Path(__file__).resolve().parent
 
 
 def resident(field):
-    "A memory field of this process, in MB: VmRSS (now) or VmHWM (highest since the last reset)."
+    """A memory field of this process, in MB: VmRSS (now) or VmHWM (highest since the
+    last reset)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) / 1024
@@ -30,11 +32,13 @@ class Peak:
     def __enter__(self):
         gc.collect()
         try:
-            Path("/proc/self/clear_refs").write_text("5")  # Linux: start the high-water mark afresh
+            # Linux: start the high-water mark afresh
+            Path("/proc/self/clear_refs").write_text("5")
             self.before, self.read = resident("VmRSS"), lambda: resident("VmHWM")
         except OSError:  # elsewhere: the mark of the whole process, so a lower bound
             unit = 2**20 if sys.platform == "darwin" else 2**10
-            self.read = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+            self.read = (lambda: resource.getrusage(resource.RUSAGE_SELF)
+                         .ru_maxrss / unit)
             self.before = self.read()
         return self
 
@@ -43,7 +47,8 @@ class Peak:
 
 
 def once(adapter, problem, method):
-    "Fit and score once: the scores, and seconds of fit, of influences, and inside the data loaders (not counted)."
+    """Fit and score once: the scores, and seconds of fit, of influences, and inside the
+    data loaders (not counted)."""
     train, score, test = problem.loader(), problem.loader(), problem.loader(test=True)
     start = time.perf_counter()
     fitted = adapter.fit(problem, method, train)
@@ -52,7 +57,8 @@ def once(adapter, problem, method):
     scores = adapter.influences(problem, fitted, score, test)
     wall = time.perf_counter() - start
     loading = train.seconds + score.seconds + test.seconds
-    return scores, {"fit_s": fit_wall - in_fit, "influences_s": wall - (loading - in_fit), "loader_s": loading}
+    return scores, {"fit_s": fit_wall - in_fit,
+                    "influences_s": wall - (loading - in_fit), "loader_s": loading}
 
 
 def fail(reason):
@@ -79,19 +85,23 @@ def version_of(adapter):
     try:
         return importlib.metadata.version(adapter.DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
-        return getattr(importlib.import_module(adapter.DISTRIBUTION), "__version__", "?")
+        return getattr(importlib.import_module(adapter.DISTRIBUTION), "__version__",
+                       "?")
 
 
 def measure(adapter, args):
     "Everything about one library, method and workload."
-    # Load what is loaded lazily, on a small problem; then the first full run gives the memory and warms up the rest.
+    # Load what is loaded lazily, on a small problem; then the first full run gives the
+    # memory and warms up the rest.
     try:
-        limited(adapter, workloads.make(args.workload, quick=True), args.method, args.limit)
+        limited(adapter, workloads.make(args.workload, quick=True), args.method,
+                args.limit)
     except (AttributeError, ImportError, TypeError) as error:
         if args.library != "influence_nb":
             raise
         return {"failed": "not available", "reason": str(error)}
-    problem = workloads.make(args.workload, batch_size=args.batch_size, quick=args.quick)
+    problem = workloads.make(args.workload, batch_size=args.batch_size,
+                             quick=args.quick)
     with Peak() as peak:
         scores, first = limited(adapter, problem, args.method, args.limit)
     found = workloads.compare(problem, adapter.to_reference(problem, scores))
@@ -104,9 +114,9 @@ def measure(adapter, args):
         del scores
         runs.append(seconds)
     result = {key: statistics.median(run[key] for run in runs) for key in first}
-    return result | found | {
-        "peak_mb": peak.extra, "rows": len(problem.x_test), "gradient_norm": problem.gradient_norm,
-        "batch_size": problem.batch_size, "timed_runs": len(runs)}
+    return result | found | {"peak_mb": peak.extra, "rows": len(problem.x_test),
+                             "gradient_norm": problem.gradient_norm,
+                             "batch_size": problem.batch_size, "timed_runs": len(runs)}
 
 
 def main():
@@ -117,18 +127,22 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch-size", type=int, help="default: the whole set")
-    parser.add_argument("--limit", type=int, default=120, help="seconds for one fit and its influences")
+    parser.add_argument("--limit", type=int, default=120,
+                        help="seconds for one fit and its influences")
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     adapter = importlib.import_module("adapters." + args.library)
     result = measure(adapter, args)
-    versions = {"version": version_of(adapter), "torch": torch.__version__, "python": platform.python_version()}
+    versions = {"version": version_of(adapter), "torch": torch.__version__,
+                "python": platform.python_version()}
     print("RESULT " + json.dumps(versions | result))
 
 
-# Adapters are called like the libraries they drive: keep this folder itself from hiding those.
-sys.path[:] = [p for p in sys.path if Path(p or os.curdir).resolve() != HERE / "adapters"]
+# Adapters are called like the libraries they drive: keep this folder itself from hiding
+# those.
+sys.path[:] = [p for p in sys.path if Path(p or os.curdir)
+               .resolve() != HERE / "adapters"]
 if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))
 sys.path.append(str(HERE.parent))  # influence_nb, in a checkout that is not installed

@@ -1,7 +1,9 @@
-"""The work that every library gets: the same seeded data, the same trained model, the same right answer.
+"""The work that every library gets: the same seeded data, the same trained model, the
+same right answer.
 
-Only NumPy and plain torch, so that it imports in every environment. Each workload is a `Problem`. The blobs are made
-here; the digits, their trained networks and the reference answers are read from what `prepare.py` kept on disk.
+Only NumPy and plain torch, so that it imports in every environment. Each workload is a
+`Problem`. The blobs are made here; the digits, their trained networks and the reference
+answers are read from what `prepare.py` kept on disk.
 """
 import time
 from dataclasses import dataclass, field
@@ -25,7 +27,8 @@ class LogisticRegression(torch.nn.Module):
 
 
 class TimedLoader(DataLoader):
-    "A `DataLoader` that adds up, in `seconds`, the time spent inside its own iteration."
+    """A `DataLoader` that adds up, in `seconds`, the time spent inside its own
+    iteration."""
 
     seconds = 0.0
 
@@ -45,7 +48,8 @@ class TimedLoader(DataLoader):
 
 @dataclass
 class Problem:
-    "One workload: a trained model, the points to score, and what the answer is compared with."
+    """One workload: a trained model, the points to score, and what the answer is
+    compared with."""
 
     name: str
     model: torch.nn.Module
@@ -57,9 +61,11 @@ class Problem:
     batch_size: int
     gradient_norm: float  # of the training objective, at the optimum found
     damping: float = 0.0  # λ
-    settings: dict = field(default_factory=dict)  # of the method: rtol, rank, steps, scale
+    # of the method: rtol, rank, steps, scale
+    settings: dict = field(default_factory=dict)
     mode: str = "up"
-    answers: callable = None  # () → {"exact": scores, and "definition": scores if the method defines some}
+    # () → {"exact": scores, and "definition": scores if the method defines some}
+    answers: callable = None
 
     def loader(self, test=False):
         "A fresh loader over the training (or test) points, unshuffled."
@@ -68,7 +74,8 @@ class Problem:
 
 
 def blobs(n_samples, sigma, seed):
-    "Two Gaussian blobs, covariance sigma² I, means (0,0) and (1,1), labels fair coin flips."
+    """Two Gaussian blobs, covariance sigma² I, means (0,0) and (1,1), labels fair coin
+    flips."""
     rng = np.random.default_rng(seed)
     means = np.array([[0.0, 0.0], [1.0, 1.0]])
     y = rng.integers(0, 2, n_samples)
@@ -81,7 +88,8 @@ def sigmoid(z):
 
 
 def with_bias(x):
-    "Inputs with a column of ones: the bias is the last parameter, as in `torch.nn.Linear`."
+    """Inputs with a column of ones: the bias is the last parameter, as in
+    `torch.nn.Linear`."""
     return np.hstack([x, np.ones((len(x), 1))])
 
 
@@ -91,7 +99,8 @@ def hessian_of(xb, probability):
 
 
 def newton(x, y, steps=100, tolerance=1e-14):
-    "Minimise the mean binary cross entropy by damped Newton steps; returns parameters and gradient norm."
+    """Minimise the mean binary cross entropy by damped Newton steps; returns parameters
+    and gradient norm."""
     xb, theta = with_bias(x), np.zeros(x.shape[1] + 1)
 
     def objective(t):
@@ -111,12 +120,15 @@ def newton(x, y, steps=100, tolerance=1e-14):
     if not norm <= 1e-10:
         raise RuntimeError(f"Newton stopped at a gradient norm of {norm:.1e}")
     if np.all((xb @ theta > 0) == (y == 1)):
-        raise RuntimeError("a line separates the training points, so there is no optimum: take another seed or sigma")
+        raise RuntimeError("a line separates the training points, so there is no "
+                           "optimum: take another seed or sigma")
     return theta, float(norm)
 
 
-BLOBS = {"W1": (7000, 2000), "W1cg": (7000, 50), "W2": (1000, 200)}  # training points, test points scored
-SMALL, MIDDLE, LARGE = (64, 32, 10), (64, 256, 64, 10), (64, 512, 256, 10)  # tanh networks on the digits
+# training points, test points scored
+BLOBS = {"W1": (7000, 2000), "W1cg": (7000, 50), "W2": (1000, 200)}
+# tanh networks on the digits
+SMALL, MIDDLE, LARGE = (64, 32, 10), (64, 256, 64, 10), (64, 512, 256, 10)
 DIGITS = {  # layers, data type, test points scored, settings
     "W3": (SMALL, torch.float64, 360, {}),
     "W4": (MIDDLE, torch.float64, 32, {"rtol": 1e-4}),
@@ -128,19 +140,20 @@ DIGITS = {  # layers, data type, test points scored, settings
 }
 WORKLOADS = [*BLOBS, *DIGITS]
 DAMPING = 0.01
-TITLES = {
-    "W1": "blobs, direct solve, 7,000 training × 2,000 test points, p = 3",
-    "W1cg": "blobs, conjugate gradients, 7,000 training × 50 test points, p = 3",
-    "W2": "blobs, mode perturbation, 1,000 training × 200 test points, p = 3",
-    "W3": "digits, direct solve with H + 0.01 I, 1,437 × 360, p = 2,410, float64",
-    "W4": "digits, conjugate gradients to rtol 1e-4 with H + 0.01 I, 1,437 × 32, p = 33,738, float64",
-    "W5": "digits, EKFAC with λ = 0.01, 1,437 × 360, p = 167,178, float32",
-    "W6": "digits, Arnoldi or Lanczos of rank 20 with H + 0.01 I, 1,437 × 360, p = 33,738, float64",
-    "W6n": "digits, Nyström of rank 50 with H + 0.01 I, 1,437 × 360, p = 33,738, float64",
-    "W7": "digits, LiSSA, 200 steps with H + 0.01 I, 1,437 × 360, p = 2,410, float64",
-    "W7h": "digits, harmonic mean with λ = 0.01, 1,437 × 360, p = 2,410, float64",
-}
-# How an answer is called as good as another: its relative error or its correlation with exact influences.
+TITLES = {"W1": "blobs, direct solve, 7,000 training × 2,000 test points, p = 3",
+          "W1cg": "blobs, conjugate gradients, 7,000 training × 50 test points, p = 3",
+          "W2": "blobs, mode perturbation, 1,000 training × 200 test points, p = 3",
+          "W3": "digits, direct solve with H + 0.01 I, 1,437 × 360, p = 2,410, float64",
+          "W4": "digits, conjugate gradients to rtol 1e-4 with H + 0.01 I, 1,437 × 32, "
+          "p = 33,738, float64", "W5": "digits, EKFAC with λ = 0.01, 1,437 × 360, p = "
+          "167,178, float32", "W6": "digits, Arnoldi or Lanczos of rank 20 with H + "
+          "0.01 I, 1,437 × 360, p = 33,738, float64",
+          "W6n": "digits, Nyström of rank 50 with H + 0.01 I, 1,437 × 360, p = 33,738, "
+          "float64", "W7": "digits, LiSSA, 200 steps with H + 0.01 I, 1,437 × 360, p = "
+          "2,410, float64", "W7h": "digits, harmonic mean with λ = 0.01, 1,437 × 360, "
+          "p = 2,410, float64",}
+# How an answer is called as good as another: its relative error or its correlation with
+# exact influences.
 APPROXIMATE = {"W5", "W6", "W6n", "W7", "W7h"}
 DATA = Path(__file__).resolve().parent / ".envs" / "data"
 
@@ -154,7 +167,8 @@ def network(layers, dtype):
 
 
 def layers_of(name, quick):
-    "Widths of a workload's network; `quick` makes the hidden ones eight times narrower."
+    """Widths of a workload's network; `quick` makes the hidden ones eight times
+    narrower."""
     layers = DIGITS[name][0]
     return (layers[0], *(w // 8 if quick else w for w in layers[1:-1]), layers[-1])
 
@@ -174,8 +188,9 @@ def digits_problem(name, batch_size, quick):
     model.load_state_dict(saved["state"])
     tests = max(tests // 10, 4) if quick else tests
     x, x_test = saved["x"].to(dtype), saved["x_test"][:tests].to(dtype)
-    return Problem(name, model.eval(), F.cross_entropy, x, saved["y"], x_test, saved["y_test"][:tests],
-                   batch_size or len(x), saved["gradient_norm"], DAMPING,
+    return Problem(name, model.eval(), F.cross_entropy, x, saved["y"], x_test,
+                   saved["y_test"][:tests], batch_size or len(x),
+                   saved["gradient_norm"], DAMPING,
                    settings | {"scale": saved["largest_eigenvalue"] + DAMPING},
                    answers=lambda: torch.load(kept(name, quick)))
 
@@ -196,9 +211,11 @@ def blobs_problem(name, batch_size, quick, seed=1):
         model.linear.bias.copy_(torch.from_numpy(theta[2:]))
     tensor = lambda a: torch.from_numpy(np.ascontiguousarray(a, dtype=np.float64))
     mode = "perturbation" if name == "W2" else "up"
-    return Problem(name, model.eval(), F.binary_cross_entropy, tensor(x[train]), tensor(y[train, None]),
-                   tensor(x[test]), tensor(y[test, None]), batch_size or n, norm, mode=mode,
-                   answers=lambda: {"exact": blobs_answer(theta, x[train], y[train], x[test], y[test], mode)})
+    return Problem(name, model.eval(), F.binary_cross_entropy, tensor(x[train]),
+                   tensor(y[train, None]), tensor(x[test]), tensor(y[test, None]),
+                   batch_size or n, norm, mode=mode,
+                   answers=lambda: {"exact": blobs_answer(theta, x[train], y[train],
+                                                          x[test], y[test], mode)})
 
 
 def blobs_answer(theta, x, y, x_test, y_test, mode):
@@ -209,12 +226,14 @@ def blobs_answer(theta, x, y, x_test, y_test, mode):
         return xb, probability, (probability - y)[:, None] * xb
 
     xb, probability, g_train = gradients(x, y)
-    factors = np.linalg.solve(hessian_of(xb, probability), gradients(x_test, y_test)[2].T).T
+    factors = np.linalg.solve(hessian_of(xb, probability),
+                              gradients(x_test, y_test)[2].T).T
     if mode == "up":
         return torch.from_numpy(factors @ g_train.T)
     # d/dx_j of (p − y)(x, 1) is p(1 − p) w_j (x, 1) + (p − y) e_j
     slope, residual = probability * (1 - probability), probability - y
-    mixed = [(factors @ (xb * (slope * theta[j])[:, None]).T) + factors[:, j:j + 1] * residual for j in range(x.shape[1])]
+    mixed = [(factors @ (xb * (slope * theta[j])[:, None]).T)
+             + factors[:, j:j + 1] * residual for j in range(x.shape[1])]
     return torch.from_numpy(np.stack(mixed, axis=2))
 
 
@@ -224,16 +243,21 @@ def make(name, batch_size=None, quick=False):
 
 
 def compare(problem, scores):
-    "How far `scores` are from the exact influences, and from the method's own definition if it has one."
+    """How far `scores` are from the exact influences, and from the method's own
+    definition if it has one."""
     answers = problem.answers()
     exact, scores = answers["exact"], torch.as_tensor(scores).detach()
     if scores.shape != exact.shape:
-        raise ValueError(f"scores have shape {tuple(scores.shape)}, not {tuple(exact.shape)}")
+        raise ValueError(f"scores have shape {tuple(scores.shape)}, not "
+                         f"{tuple(exact.shape)}")
     scores = scores.to(exact.dtype)
-    found = {"relative_error": distance(scores, exact), "zero_rows": int((scores.flatten(1) == 0).all(1).sum())}
+    found = {"relative_error": distance(scores, exact),
+             "zero_rows": int((scores.flatten(1) == 0).all(1).sum())}
     if problem.name in APPROXIMATE:
         centered = [(s - s.mean()).flatten() for s in (scores, exact)]
-        found["correlation"] = float(centered[0] @ centered[1] / (centered[0].norm() * centered[1].norm()))
+        found["correlation"] = float(centered[0]
+                                     @ centered[1] / (
+                centered[0].norm() * centered[1].norm()))
     if "definition" in answers:
         found["definition_error"] = distance(scores, answers["definition"])
     return found

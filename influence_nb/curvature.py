@@ -172,9 +172,9 @@ def _attempt(product, *arguments):
 def _refuse_outputs(f, x):
     outputs = f.outputs(f.theta, x)
     if not isinstance(outputs, torch.Tensor):
-        raise ValueError(
-"second_order_mode='gauss_newton' needs a model that returns one tensor, got "
-f"{type(outputs).__name__}: use 'hessian', or a model that returns what the loss uses")
+        raise ValueError("second_order_mode='gauss_newton' needs a model that returns "
+                         "one tensor, got " f"{type(outputs).__name__}: use 'hessian', "
+                         "or a model that returns what the loss uses")
 
 def _refuse_twice(f, mode, problem):
     kinds = {type(m).__name__ for m in f.model.modules()}
@@ -190,10 +190,11 @@ def _symmetric(product, result, V):
     S = V.T @ result
     gap = (S - S.T).abs().max() / S.abs().max().clamp(min=torch.finfo(S.dtype).tiny)
     if gap > (1e-3 if S.dtype == torch.float64 else 3e-2):
-        raise ValueError(
-f"the curvature that torch computes for this model is not symmetric: uᵀHv and vᵀHu "
-f"differ by {gap.item():.0%}. The second derivative of some layer is wrong, as that "
-"of weight_norm is: remove it (torch.nn.utils.remove_weight_norm)")
+        raise ValueError("the curvature that torch computes for this model is not "
+                         "symmetric: uᵀHv and vᵀHu "
+                         f"differ by {gap.item():.0%}. The second derivative of some "
+                         "layer is wrong, as that " "of weight_norm is: remove it "
+                         "(torch.nn.utils.remove_weight_norm)")
     return product
 
 # %% ../nbs/16_curvature.ipynb #74a17ee6
@@ -360,10 +361,11 @@ def _moved(data, device):
 def _refuse_too_large(p, theta):
     size, memory = 3 * p**2 * theta.element_size(), _memory(theta.device)
     if size > memory:
-        raise ValueError(
-f"a dense matrix for p = {p:,} parameters takes {size / 2**30:,.0f} GiB with its "
-f"copies, more than the {memory / 2**30:,.0f} GiB there are: use CgInfluence, "
-"ArnoldiInfluence, NystroemSketchInfluence or EkfacInfluence, or freeze layers")
+        raise ValueError(f"a dense matrix for p = {p:,} parameters takes "
+                         f"{size / 2**30:,.0f} GiB with its "
+                         f"copies, more than the {memory / 2**30:,.0f} GiB there are: "
+                         "use CgInfluence, " "ArnoldiInfluence, "
+                         "NystroemSketchInfluence or EkfacInfluence, or freeze layers")
 
 def _memory(device):
     "Bytes that there are in all"

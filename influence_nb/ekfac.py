@@ -88,10 +88,11 @@ def _dense_form(product, outputs):
     "Λ, one column at a time, [n, C, C]"
     C = outputs[0].numel()
     if C > DENSE_OUTPUTS:
-        raise ValueError(
-f"the model has {C:,} outputs a sample, and the loss is neither a cross "
-"entropy along one dimension nor a sum of losses of single outputs: its Hessian of "
-f"{C:,} × {C:,} is not formed. Use second_order_mode='empirical_fisher'")
+        raise ValueError(f"the model has {C:,} outputs a sample, and the loss is "
+                         "neither a cross " "entropy along one dimension nor a sum of "
+                         "losses of single outputs: its Hessian of "
+                         f"{C:,} × {C:,} is not formed. Use "
+                         "second_order_mode='empirical_fisher'")
     units = torch.eye(C, dtype=outputs.dtype, device=outputs.device)
     columns = [product(e.expand(len(outputs), C).reshape(outputs.shape)) for e in units]
     return torch.stack(columns, dim=-1).reshape(len(outputs), C, C)
@@ -423,9 +424,10 @@ def _second_pass(curvature, plan, bases, *options):
 def _check_options(second_order_mode, fisher, block_structure="layer"):
     "What EKFAC can be asked for"
     if second_order_mode not in ("gauss_newton", "empirical_fisher"):
-        raise ValueError(
-"second_order_mode must be 'gauss_newton' or 'empirical_fisher', since EKFAC is "
-f"made of outer products and the Hessian is not one; got {second_order_mode!r}")
+        raise ValueError("second_order_mode must be 'gauss_newton' or "
+                         "'empirical_fisher', since EKFAC is "
+                         "made of outer products and the Hessian is not one; got "
+                         f"{second_order_mode!r}")
     if fisher not in ("exact", "sampled"):
         raise ValueError(f"fisher must be 'exact' or 'sampled', got {fisher!r}")
     if block_structure != "layer":

@@ -71,10 +71,12 @@ def _refuse_growth(A, r, grows, scale):
         largest = largest_eigenvalue(A, like=r)
         curvature = largest if largest > 1.9 * scale else 0.0
     if curvature <= 0:
-        raise DivergenceError(
-"the Neumann series diverges, for the matrix is not positive definite: it has an "
-f"eigenvalue of {curvature:.3e} or less. Give a hessian_regularization well above "
-"its size, train to a minimum, or use second_order_mode='gauss_newton'")
+        raise DivergenceError("the Neumann series diverges, for the matrix is not "
+                              "positive definite: it has an "
+                              f"eigenvalue of {curvature:.3e} or less. Give a "
+                              "hessian_regularization well above "
+                              "its size, train to a minimum, or use "
+                              "second_order_mode='gauss_newton'")
     raise DivergenceError(f"the Neumann series diverges with scale {scale:.3g}: the "
                           "largest eigenvalue is " f"{curvature:.3g} or more. Give a "
                           "scale of at least 1.1 times the largest")

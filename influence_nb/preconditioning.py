@@ -155,8 +155,9 @@ class NystroemPreconditioner:
         level = values[-1].item() + damping
         rounding = len(vectors) * torch.finfo(values.dtype).eps * values[0].item()
         if damping == 0 and not level > rounding:
-            raise SingularHessianError(
-f"a sketch of rank {rank} leaves nothing to flatten to: its smallest eigenvalue "
-f"is {level:.1e} (largest {values[0]:.1e}), and λ is zero. Give a smaller rank "
-"or a hessian_regularization")
+            raise SingularHessianError(f"a sketch of rank {rank} leaves nothing to "
+                                       "flatten to: its smallest eigenvalue "
+                                       f"is {level:.1e} (largest {values[0]:.1e}), and "
+                                       "λ is zero. Give a smaller rank "
+                                       "or a hessian_regularization")
         return LowRankInverse(values - values[-1], vectors, level)

@@ -1,9 +1,11 @@
-"""What a reader sees: every page of the built site, and every widget in JupyterLab, in a real browser.
+"""What a reader sees: every page of the built site, and every widget in JupyterLab, in
+a real browser.
 
-Run by `make test-browser`. Each page is read wide and on a phone, in light and in dark, from a server and from disk; axe
-looks for what keeps people out, and every control of every player is moved by keyboard. A small site in Quarto's markup
-is read like the real one. A step that fails is tried once more, and that is said. `--pages` or `--widgets` does one half,
-names of chapters choose some, `--site` another folder of pages.
+Run by `make test-browser`. Each page is read wide and on a phone, in light and in dark,
+from a server and from disk; axe looks for what keeps people out, and every control of
+every player is moved by keyboard. A small site in Quarto's markup is read like the real
+one. A step that fails is tried once more, and that is said. `--pages` or `--widgets`
+does one half, names of chapters choose some, `--site` another folder of pages.
 """
 import argparse
 import functools
@@ -31,9 +33,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_docs"
 sys.path.append(str(ROOT / "tools"))
 from pages import book_pages
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--no-first-run", "--disable-quic", "--disable-default-apps"]
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None,
+                                                     map(shutil.which,
+                                                         ("chromium",
+                                                          "chromium-browser",
+                                                          "google-chrome"))), None)
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--no-first-run",
+         "--disable-quic", "--disable-default-apps"]
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 
@@ -54,7 +61,8 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         except ConnectionError: pass  # the page was left before it was there
 
 
-# What is in the page, as the reader's browser has it: raw TeX in the text, formulas, figures, overflow.
+# What is in the page, as the reader's browser has it: raw TeX in the text, formulas,
+# figures, overflow.
 LOOK = r"""() => {
   const hidden = 'script, style, pre, code, .katex, annotation, template';
   const walker = document.createTreeWalker(document.querySelector('main') || document.body, NodeFilter.SHOW_TEXT);
@@ -70,7 +78,8 @@ LOOK = r"""() => {
   };
 }"""
 
-# What a phone's reader could not read or touch: sideways scrolling, text under 16 px, controls under 24 px.
+# What a phone's reader could not read or touch: sideways scrolling, text under 16 px,
+# controls under 24 px.
 PHONE_LOOK = r"""() => {
   const seen = e => e.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}) && e.getClientRects().length > 0;
   const on_screen = e => { const r = e.getBoundingClientRect(); return r.width > 1 && r.height > 1 && r.right > 0 && r.left < innerWidth };
@@ -89,7 +98,8 @@ PHONE_LOOK = r"""() => {
   return {wide: document.documentElement.scrollWidth - document.documentElement.clientWidth, small: [...small], tiny: [...tiny]};
 }"""
 
-# Milliseconds from the next key press to the moment when another picture of the player has been painted.
+# Milliseconds from the next key press to the moment when another picture of the player
+# has been painted.
 CLOCK = r"""input => {
   const picture = input.closest('.player').querySelector('img'), height = document.documentElement.scrollHeight;
   window.pictureTime = null;
@@ -124,38 +134,50 @@ RAW_TEX = r"\$\$|\\\(|\\\[|\\[A-Za-z]{2,}|\$[^$\n]*[\\^_][^$\n]*\$"
 
 
 def tried_twice(what, step):
-    "(problems, what was seen) of a step; one that finds a problem or fails is tried once more, and that is said"
+    """(problems, what was seen) of a step; one that finds a problem or fails is tried
+    once more, and that is said"""
     for attempt in (1, 2):
         try: problems, seen = step()
-        except Exception as error: problems, seen = [f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"], None
+        except Exception as error:
+            problems, seen = [f"{type(error).__name__}: "
+                              f"{str(error).partition(chr(10))[0]}"], None
         if not problems or attempt == 2: return problems, seen
         print(f"{what}: once more, after {'; '.join(problems)}", flush=True)
 
 
 def axe_problems(page, where):
     "Violations that axe finds, one line a rule"
-    if not page.evaluate("() => 'axe' in window"): page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8") + ";null")
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js")
+                      .read_text(encoding="utf-8") + ";null")
     # the insides of a formula are KaTeX's own, thousands of them
-    found = page.evaluate("() => axe.run({exclude: ['.katex']}, {resultTypes: ['violations']})")["violations"]
-    return [f"axe, {where}: {rule['id']} ({len(rule['nodes'])}): {rule['nodes'][0]['html'][:120]}" for rule in found]
+    found = page.evaluate("() => axe.run({exclude: ['.katex']}, {resultTypes: "
+                          "['violations']})")["violations"]
+    return [f"axe, {where}: {rule['id']} ({len(rule['nodes'])}): "
+            f"{rule['nodes'][0]['html'][:120]}" for rule in found]
 
 
 def picture_time(page, control, key):
-    "Milliseconds until the picture that a key asks for is painted; None where the key asks for no other picture"
+    """Milliseconds until the picture that a key asks for is painted; None where the key
+    asks for no other picture"""
     picture = "c => c.closest('.player').querySelector('img').src"
     before = control.evaluate(picture)
     control.evaluate(CLOCK)
     page.keyboard.press(key)
-    if control.evaluate(picture) == before: return None  # the end of a slider, or one picture for two values
+    if control.evaluate(picture) == before:
+        return None  # the end of a slider, or one picture for two values
     page.wait_for_function("() => window.pictureTime !== null", timeout=10_000)
     return page.evaluate("() => window.pictureTime")
 
 
 def control_times(page, control):
-    "Times of the pictures of one control; three of them, where the first are slow: a machine may hiccup, not three times"
-    keys = {"checkbox": ["Space"] * 4, "range": ["ArrowRight"] * 50 + ["ArrowLeft"] * 50}
+    """Times of the pictures of one control; three of them, where the first are slow: a
+    machine may hiccup, not three times"""
+    keys = {"checkbox": ["Space"] * 4, "range": ["ArrowRight"] * 50
+            + ["ArrowLeft"] * 50}
     took = []
-    for key in keys.get(control.evaluate("c => c.type"), ["ArrowDown"] * 20 + ["ArrowUp"] * 20):
+    for key in keys.get(control.evaluate("c => c.type"),
+                        ["ArrowDown"] * 20 + ["ArrowUp"] * 20):
         time_taken = picture_time(page, control, key)
         if time_taken is not None: took.append(time_taken)
         if took and (took[-1] <= FAST or len(took) == 3): break
@@ -163,13 +185,16 @@ def control_times(page, control):
 
 
 def player_problems(page):
-    "Every control of every player changes the picture by keyboard, in time, without moving the page"
+    """Every control of every player changes the picture by keyboard, in time, without
+    moving the page"""
     problems, times = [], []
     for player in page.locator(".player").all():
         player.scroll_into_view_if_needed()
         player.locator("img").evaluate("picture => picture.decode()")
         for control in player.locator("input, select").all():
-            name = control.evaluate("c => c.labels.length ? c.labels[0].firstElementChild.textContent.trim() : ''")
+            name = control.evaluate("c => c.labels.length ? "
+                                    "c.labels[0].firstElementChild.textContent.trim() "
+                                    ": ''")
             if not name: problems.append("a control without a label")
             control.focus()
             page.evaluate(SETTLE)
@@ -179,25 +204,31 @@ def player_problems(page):
                 continue
             times.append(min(took))
             if min(took) > FAST: problems.append(f"'{name}' takes {min(took):.0f} ms")
-            if page.evaluate("() => window.layoutShift"): problems.append(f"'{name}' moves the page")
-            if not player.locator("[role=status]").text_content().strip(): problems.append(f"'{name}' says nothing")
+            if page.evaluate("() => window.layoutShift"):
+                problems.append(f"'{name}' moves the page")
+            if not player.locator("[role=status]").text_content().strip():
+                problems.append(f"'{name}' says nothing")
     return problems, times
 
 
 def tour_problems(page):
     "The button of every tour of suspects goes on to the next"
-    said = [tour.locator("[role=status]") for tour in page.locator(".review-tour").all()]
+    said = [tour.locator("[role=status]") for tour in page.locator(".review-tour")
+            .all()]
     for tour, status in zip(page.locator(".review-tour").all(), said):
         others = [other.text_content() for other in said if other is not status]
         tour.get_by_role("button", name="Next suspect").click()
-        if not status.text_content().startswith("2 of"): return ["a tour does not go on"]
-        if others != [other.text_content() for other in said if other is not status]: return ["a tour moves another one"]
+        if not status.text_content().startswith("2 of"):
+            return ["a tour does not go on"]
+        if others != [other.text_content() for other in said if other is not status]:
+            return ["a tour moves another one"]
     return []
 
 
 def search_problems(page, word="curvature"):
     "The search finds a word, and makes room again"
-    field, found = page.locator(".smalldocs-search input, #quarto-search input").first, ".search-result, .aa-Item"
+    field, found = (page.locator(".smalldocs-search input, #quarto-search input").first,
+                    ".search-result, .aa-Item")
     if not field.is_visible(): return ["no search field"]
     field.fill(word)
     try: page.wait_for_selector(found, timeout=10_000)
@@ -224,10 +255,12 @@ def menu_looks(page):
 def opened(browser, problems, url, allowed, **options):
     "A page whose errors and requests are written down"
     page = browser.new_page(reduced_motion="reduce", **options)
-    page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type
+            == "error" else None)
     page.on("pageerror", lambda e: problems.append(f"script error: {e}"))
     page.on("dialog", lambda d: (problems.append(f"alert: {d.message}"), d.dismiss()))
-    page.on("request", lambda r: None if r.url.startswith((allowed, "data:", "blob:")) else problems.append(f"asks another host: {r.url}"))
+    page.on("request", lambda r: None if r.url.startswith((allowed, "data:", "blob:"))
+            else problems.append(f"asks another host: {r.url}"))
     try:
         page.goto(url, wait_until="load")
         page.evaluate(SETTLE)
@@ -238,22 +271,36 @@ def opened(browser, problems, url, allowed, **options):
 def text_problems(seen):
     "What is wrong with what LOOK saw"
     problems = []
-    if seen["errors"] or seen["raw"]: problems.append(f"{seen['errors']} formulas in error, {seen['raw']} not typeset")
+    if seen["errors"] or seen["raw"]:
+        problems.append(
+            f"{seen['errors']} formulas in error, {seen['raw']} not typeset")
     raw = re.search(RAW_TEX, seen["text"])
-    if raw: problems.append(f"raw TeX in the text: {seen['text'][max(raw.start() - 20, 0):raw.end() + 20]!r}")
-    if re.search(r"interactive\(children|\b(VBox|HBox|Output)\(|@(eq|fig|sec)-", seen["text"]): problems.append("a dead widget or reference")
+    if raw:
+        problems.append("raw TeX in the text: "
+                        f"{seen['text'][max(raw.start() - 20, 0):raw.end() + 20]!r}")
+    if re.search(r"interactive\(children|\b(VBox|HBox|Output)\(|@(eq|fig|sec)-",
+                 seen["text"]):
+        problems.append("a dead widget or reference")
     if not seen["ends"]: problems.append("the end of the page is missing")
-    if seen["bare"]: problems.append(f"{seen['bare']} of {seen['figures']} figures without caption or description")
-    if seen["loose"]: problems.append(f"{seen['loose']} players, tours or explorers without a caption and a number")
+    if seen["bare"]:
+        problems.append(f"{seen['bare']} of {seen['figures']} figures without caption "
+                        "or description")
+    if seen["loose"]:
+        problems.append(f"{seen['loose']} players, tours or explorers without a "
+                        "caption and a number")
     return problems
 
 
 def view_problems(page, scheme, size, with_menu=False):
-    "One page in light or dark, on a desk or a phone: sideways scrolling, small text and controls on a phone, axe"
+    """One page in light or dark, on a desk or a phone: sideways scrolling, small text
+    and controls on a phone, axe"""
     where = f"{scheme}, {'wide' if size == DESK else 'phone'}"
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(size)
-    try: page.wait_for_function(f"() => ({IS_DARK})() === {'true' if scheme == 'dark' else 'false'}", timeout=10_000)
+    try:
+        page.wait_for_function(f"() => ({IS_DARK})() === "
+                               f"{'true' if scheme == 'dark' else 'false'}",
+                               timeout=10_000)
     except TooLate: return [f"{where}: the page does not follow"]
     page.evaluate(SETTLE)
     look, problems = page.evaluate(PHONE_LOOK), []
@@ -262,31 +309,39 @@ def view_problems(page, scheme, size, with_menu=False):
         opened_menu = menu_looks(page) if with_menu else {"small": [], "tiny": []}
         for kind, what in (("small", "texts"), ("tiny", "controls")):
             found = look[kind] + opened_menu[kind]
-            if found: problems.append(f"{where}: {len(found)} {what} too small: {found[:3]}")
+            if found:
+                problems.append(f"{where}: {len(found)} {what} too small: {found[:3]}")
     return problems + axe_problems(page, where)
 
 
 def page_problems(browser, base, name):
-    "(everything that is wrong with one page, at desk width and on a phone, in light and dark; what is on it)"
+    """(everything that is wrong with one page, at desk width and on a phone, in light
+    and dark; what is on it)"""
     problems, front = [], name == "index.html"
-    with opened(browser, problems, f"{base}/{name}", base, viewport=DESK, color_scheme="light") as page:
+    with opened(browser, problems, f"{base}/{name}", base, viewport=DESK,
+                color_scheme="light") as page:
         seen = page.evaluate(LOOK)
         problems += text_problems(seen)
         found, seen["times"] = player_problems(page)
         problems += found + tour_problems(page)
         if front: problems += search_problems(page)
         for scheme in ("light", "dark"):
-            for size in (DESK, PHONE): problems += view_problems(page, scheme, size, with_menu=front)
+            for size in (DESK, PHONE):
+                problems += view_problems(page, scheme, size, with_menu=front)
     return problems, seen
 
 
 def disk_problems(browser, path, seen):
-    "(what is wrong when the page is opened from disk: other formulas, players that do not answer, a closed list of contents; None)"
+    """(what is wrong when the page is opened from disk: other formulas, players that do
+    not answer, a closed list of contents; None)"""
     problems = []
     with opened(browser, problems, path.as_uri(), "file:", viewport=DESK) as page:
         now = page.evaluate(LOOK)
-        if (now["formulas"], now["errors"], now["raw"]) != (seen["formulas"], 0, 0): problems.append("formulas differ")
-        if page.locator("#TOC a").count() and not page.locator("#TOC a").first.is_visible(): problems.append("the list of contents is closed")
+        if (now["formulas"], now["errors"], now["raw"]) != (seen["formulas"], 0, 0):
+            problems.append("formulas differ")
+        if page.locator("#TOC a").count() and not page.locator(
+            "#TOC a").first.is_visible():
+            problems.append("the list of contents is closed")
         found, times = player_problems(page)
         problems += found + tour_problems(page)
         if len(times) != len(seen["times"]): problems.append("players differ")
@@ -304,34 +359,50 @@ class Anchors(HTMLParser):
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
         if attributes.get("id"): self.ids.add(attributes["id"])
-        if tag == "a" and attributes.get("href") and not re.match(r"[a-z]+:", attributes["href"]): self.links.add(attributes["href"])
+        if tag == "a" and attributes.get("href") and not re.match(r"[a-z]+:",
+                                                                  attributes["href"]):
+            self.links.add(attributes["href"])
 
 
 def dead_links(site):
-    "{page: links that lead nowhere}, for all pages; the book itself does not use its old addresses"
-    pages, signs = {path.name: Anchors(path.read_text(encoding="utf-8")) for path in book_pages(site)}, {path.name for path in moved_pages(site)}
+    """{page: links that lead nowhere}, for all pages; the book itself does not use its
+    old addresses"""
+    pages, signs = {path.name: Anchors(path.read_text(encoding="utf-8"))
+                    for path in book_pages(site)}, {path.name
+                                                    for path in moved_pages(site)}
     def leads(name, href):
         target, _, anchor = href.partition("#")
         target = target.removeprefix("./")
-        if target and target not in pages: return (site / target).exists() and target not in signs
+        if target and target not in pages:
+            return (site / target).exists() and target not in signs
         return not anchor or anchor in pages[target or name].ids
-    return {name: [href for href in sorted(page.links) if not leads(name, href)] for name, page in pages.items()}
+    return {name: [href for href in sorted(page.links) if not leads(name, href)]
+            for name, page in pages.items()}
 
 
-def moved_pages(site): return [path for path in sorted(site.glob("*.html")) if path not in book_pages(site)]
+def moved_pages(site):
+    return [path for path in sorted(site.glob("*.html"))
+            if path not in book_pages(site)]
 
 
 def moved_problems(browser, base, site):
-    "Old addresses lead to pages that exist, and keep the place on the page, from a server and from disk"
+    """Old addresses lead to pages that exist, and keep the place on the page, from a
+    server and from disk"""
     problems = []
     for path in moved_pages(site):
-        target = re.search(r'data-moved-to="([^"]+)"', path.read_text(encoding="utf-8"))[1]
-        if not (site / target).exists(): problems.append(f"{path.name} leads to {target}, which does not exist")
+        target = re.search(r'data-moved-to="([^"]+)"',
+                           path.read_text(encoding="utf-8"))[1]
+        if not (site / target).exists():
+            problems.append(f"{path.name} leads to {target}, which does not exist")
         for start in (base, site.as_uri()):
             with opened(browser, problems, "about:blank", start) as page:
                 page.goto(f"{start}/{path.name}#TOC", wait_until="commit")
-                try: page.wait_for_url(f"{start}/{target}#TOC", wait_until="commit", timeout=20_000)
-                except TooLate: problems.append(f"{path.name} does not lead to {target} from {start[:5]}")
+                try:
+                    page.wait_for_url(f"{start}/{target}#TOC", wait_until="commit",
+                                      timeout=20_000)
+                except TooLate:
+                    problems.append(f"{path.name} does not lead to {target} from "
+                                    f"{start[:5]}")
     return problems, None
 
 
@@ -341,42 +412,61 @@ def check_pages(browser, chosen, site=SITE, kind="page"):
         for path in book_pages(site):
             if chosen and path.stem not in chosen: continue
             start, what = time.time(), f"{kind} {path.stem}"
-            problems, seen = tried_twice(what, lambda: page_problems(browser, base, path.name))
-            if seen: problems += tried_twice(f"{what}, from disk", lambda: disk_problems(browser, path, seen))[0]
+            problems, seen = tried_twice(what,
+                                         lambda: page_problems(browser, base,
+                                                               path.name))
+            if seen:
+                problems += tried_twice(f"{what}, from disk",
+                                        lambda: disk_problems(browser, path, seen))[0]
             problems += [f"dead link {href}" for href in dead[path.name]]
             results[what] = problems
-            counted = f"{seen['formulas']:>4} formulas {seen['figures']:>3} figures {seen['players']} players" if seen else ""
-            slowest = f"{len(seen['times'])} controls, slowest {max(seen['times']):.0f} ms" if seen and seen["times"] else ""
-            print(f"{kind:<6} {path.stem:<18} {time.time() - start:5.1f} s {counted}  {slowest:<28} {'; '.join(problems) or 'ok'}", flush=True)
+            counted = (f"{seen['formulas']:>4} formulas {seen['figures']:>3} figures "
+                       f"{seen['players']} players" if seen else "")
+            slowest = (f"{len(seen['times'])} controls, slowest "
+                       f"{max(seen['times']):.0f} ms" if seen and seen["times"] else "")
+            print(f"{kind:<6} {path.stem:<18} {time.time() - start:5.1f} s {counted}  "
+                  f"{slowest:<28} {'; '.join(problems) or 'ok'}", flush=True)
         if moved_pages(site) and not chosen:
-            results["old addresses"] = tried_twice("old addresses", lambda: moved_problems(browser, base, site))[0]
-            print(f"{len(moved_pages(site))} old addresses: {'; '.join(results['old addresses']) or 'ok'}", flush=True)
+            results["old addresses"] = tried_twice("old addresses",
+                                                   lambda: moved_problems(browser, base,
+                                                                          site))[0]
+            print(f"{len(moved_pages(site))} old addresses: "
+                  f"{'; '.join(results['old addresses']) or 'ok'}", flush=True)
     return results
 
 
 def check_quarto(browser):
     "A small site in Quarto's markup, read like the real one"
     from quarto_pages import mended_site
-    with mended_site(SITE / "site_libs/katex") as site: return check_pages(browser, [], site, "Quarto")
+    with mended_site(SITE / "site_libs/katex") as site:
+        return check_pages(browser, [], site, "Quarto")
 
 
 @contextmanager
 def jupyterlab():
-    "JupyterLab on a free port of loopback, over a copy of the notebooks, so that nothing of the project is written"
+    """JupyterLab on a free port of loopback, over a copy of the notebooks, so that
+    nothing of the project is written"""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     token, folder = secrets.token_hex(16), Path(tempfile.mkdtemp())
     shutil.copytree(ROOT / "nbs", folder / "nbs")
-    notebook_settings = folder / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    notebook_settings = (
+        folder / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings")
     notebook_settings.parent.mkdir(parents=True)
-    notebook_settings.write_text('{"windowingMode": "none"}')  # all cells are in the page, not only those in view
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", f"--port={port}", "--ip=127.0.0.1", f"--IdentityProvider.token={token}",
-               "--allow-root", f"--ServerApp.root_dir={folder / 'nbs'}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-               "--LabApp.news_url=None", f"--LabApp.workspaces_dir={folder / 'workspaces'}", f"--LabApp.user_settings_dir={folder / 'settings'}"]
+    # all cells are in the page, not only those in view
+    notebook_settings.write_text('{"windowingMode": "none"}')
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", f"--port={port}",
+               "--ip=127.0.0.1", f"--IdentityProvider.token={token}", "--allow-root",
+               f"--ServerApp.root_dir={folder / 'nbs'}",
+               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+               "--LabApp.news_url=None",
+               f"--LabApp.workspaces_dir={folder / 'workspaces'}",
+               f"--LabApp.user_settings_dir={folder / 'settings'}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("INFLUENCE_NB_WIDGETS", None)
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
     base = f"http://127.0.0.1:{port}"
     try:
         for _ in range(120):
@@ -390,15 +480,18 @@ def jupyterlab():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-ASKS = ".jp-Dialog button.jp-mod-accept"  # which kernel? On a busy machine JupyterLab asks before it knows the preferred one
+# which kernel? On a busy machine JupyterLab asks before it knows the preferred one
+ASKS = ".jp-Dialog button.jp-mod-accept"
 
 
 IS_IDLE = "() => /idle/i.test(document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status || '')"
-ALL_RAN = IS_IDLE + " && ![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))"
+ALL_RAN = (IS_IDLE + " && ![...document.querySelectorAll('.jp-CodeCell "
+           ".jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))")
 
 
 def run_all(page):
-    "Run all cells; a run that comes before the kernel is lost, and is then started again"
+    """Run all cells; a run that comes before the kernel is lost, and is then started
+    again"""
     if page.locator(ASKS).count(): page.click(ASKS)
     page.click("text=Run >> nth=0")
     page.click("li[data-command='runmenu:run-all']")
@@ -406,7 +499,8 @@ def run_all(page):
 
 def picture_changes(page, handle, key):
     "A key on a control draws another picture"
-    source = "h => { let b = h; while (b && !b.querySelector('img')) b = b.parentElement; return b ? b.querySelector('img').src : '' }"
+    source = ("h => { let b = h; while (b && !b.querySelector('img')) b = "
+              "b.parentElement; return b ? b.querySelector('img').src : '' }")
     other = f"([h, before]) => ![before, ''].includes(({source})(h))"
     handle.scroll_into_view_if_needed()
     element = handle.element_handle()
@@ -420,38 +514,51 @@ def picture_changes(page, handle, key):
 
 
 def widget_problems(browser, base, token, name):
-    "(what is wrong when a chapter is opened, all of it run, and the first control moved by keyboard; None)"
+    """(what is wrong when a chapter is opened, all of it run, and the first control
+    moved by keyboard; None)"""
     page = browser.new_page(viewport=DESK)
     try:
-        page.goto(f"{base}/lab/tree/{name}.ipynb?token={token}&reset", wait_until="load")
+        page.goto(f"{base}/lab/tree/{name}.ipynb?token={token}&reset",
+                  wait_until="load")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         page.wait_for_function(IS_IDLE, timeout=60_000)
         run_all(page)
-        slider, select = page.locator(".jupyter-widgets .noUi-handle").first, page.locator(".widget-dropdown select").first
+        slider, select = (page.locator(".jupyter-widgets .noUi-handle").first,
+                          page.locator(".widget-dropdown select").first)
         for _ in range(18):  # a chapter may run for minutes
             try: page.wait_for_selector(".jupyter-widgets .noUi-handle, .widget-dropdown select", timeout=10_000); break
             except TooLate:
                 if page.evaluate(ALL_RAN): run_all(page)
         else: return ["no control appeared"], None
-        page.wait_for_function(ALL_RAN, timeout=180_000)  # the cells below run first, then the kernel answers the hand
-        return picture_changes(page, *((slider, "ArrowRight") if slider.count() else (select, "ArrowDown"))), None
+        # the cells below run first, then the kernel answers the hand
+        page.wait_for_function(ALL_RAN, timeout=180_000)
+        return picture_changes(page,
+                               *((slider, "ArrowRight") if slider.count()
+                                 else (select, "ArrowDown"))), None
     finally: page.close()
 
 
 def check_widgets(browser, chosen):
     results = {}
-    names = [path.stem for path in sorted((ROOT / "nbs").glob("*.ipynb")) if "explore(" in path.read_text(encoding="utf-8")]
+    names = [path.stem for path in sorted((ROOT / "nbs").glob("*.ipynb"))
+             if "explore(" in path.read_text(encoding="utf-8")]
     names = [name for name in names if not chosen or name in chosen]
     if not names: return results
     with jupyterlab() as (base, token, _):
         for name in names:
             start = time.time()
-            problems, _ = tried_twice(f"widget {name}", lambda: widget_problems(browser, base, token, name))
+            problems, _ = tried_twice(f"widget {name}",
+                                      lambda: widget_problems(browser, base, token,
+                                                              name))
             results[f"widget {name}"] = problems
-            print(f"widget {name:<16} {time.time() - start:5.1f} s  {'; '.join(problems) or 'ok'}", flush=True)
+            print(f"widget {name:<16} {time.time() - start:5.1f} s  "
+                  f"{'; '.join(problems) or 'ok'}", flush=True)
             request = urllib.request.Request(f"{base}/api/kernels?token={token}")
             for kernel in json.load(urllib.request.urlopen(request)):
-                urllib.request.urlopen(urllib.request.Request(f"{base}/api/kernels/{kernel['id']}?token={token}", method="DELETE"))
+                urllib.request.urlopen(
+                    urllib.request.Request(
+                        f"{base}/api/kernels/{kernel['id']}?token={token}",
+                        method="DELETE"))
     return results
 
 
@@ -460,14 +567,20 @@ def main():
     parser.add_argument("chapters", nargs="*")
     parser.add_argument("--pages", action="store_true")
     parser.add_argument("--widgets", action="store_true")
-    parser.add_argument("--site", type=Path, default=SITE, help="folder of the built pages")
+    parser.add_argument("--site", type=Path, default=SITE,
+                        help="folder of the built pages")
     options = parser.parse_args()
-    if CHROMIUM is None: sys.exit("Chromium is missing: install it (Debian: apt install chromium), or name it in CHROMIUM")
-    both, results = options.pages == options.widgets, {}  # one after the other: kernels beside a page would spoil its times
+    if CHROMIUM is None:
+        sys.exit("Chromium is missing: install it (Debian: apt install chromium), or "
+                 "name it in CHROMIUM")
+    # one after the other: kernels beside a page would spoil its times
+    both, results = options.pages == options.widgets, {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        if both or options.pages: results |= check_pages(browser, options.chapters, options.site.resolve())
-        if (both or options.pages) and not options.chapters: results |= check_quarto(browser)
+        if both or options.pages:
+            results |= check_pages(browser, options.chapters, options.site.resolve())
+        if (both or options.pages) and not options.chapters:
+            results |= check_quarto(browser)
         if both or options.widgets: results |= check_widgets(browser, options.chapters)
         browser.close()
     failed = sum(bool(problems) for problems in results.values())

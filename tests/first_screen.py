@@ -1,4 +1,5 @@
-"""What a newcomer sees after `make lab`: the case study, and nothing over it. Run by `make test-browser`.
+"""What a newcomer sees after `make lab`: the case study, and nothing over it. Run by
+`make test-browser`.
 
 It starts what the Makefile would start, for somebody who has never had JupyterLab.
 """
@@ -27,9 +28,12 @@ def free_port():
 
 
 def commands():
-    "What `make lab` runs once everything is installed: (the line that it prints first, the command)"
-    make = ["make", "--dry-run", "--assume-old=.venv/.ready", "lab", "BROWSER=none", f"PORT={free_port()}"]
-    lines = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    """What `make lab` runs once everything is installed: (the line that it prints
+    first, the command)"""
+    make = ["make", "--dry-run", "--assume-old=.venv/.ready", "lab", "BROWSER=none",
+            f"PORT={free_port()}"]
+    lines = subprocess.run(make, cwd=ROOT, capture_output=True, text=True,
+                           check=True).stdout.splitlines()
     said, = [line for line in lines if line.startswith("echo ")]
     start, = [line for line in lines if "jupyter lab" in line]
     return said, shlex.split(start)
@@ -51,7 +55,8 @@ def seen(url, study, picture=None):
         page = browser.new_page(viewport=DESK)
         page.goto(url.replace("/lab?", f"/lab/tree/{study}?"), wait_until="load")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
-        page.wait_for_timeout(8_000)  # JupyterLab asks some seconds after it has started
+        # JupyterLab asks some seconds after it has started
+        page.wait_for_timeout(8_000)
         if picture: page.screenshot(path=picture)
         texts = page.locator(IN_THE_WAY).all_text_contents()
         browser.close()
@@ -63,10 +68,12 @@ def main():
     assert "Run All Cells" in said, said
     with tempfile.TemporaryDirectory() as home:
         log = Path(home) / "log.txt"
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "XDG_"))}
+        clean = {name: value for name, value in os.environ.items()
+                 if not name.startswith(("JUPYTER", "XDG_"))}
         with open(log, "w") as output:
-            server = subprocess.Popen(command, cwd=ROOT, env=clean | {"HOME": home}, stdout=output,
-                                      stderr=subprocess.STDOUT, start_new_session=True)
+            server = subprocess.Popen(command, cwd=ROOT, env=clean | {"HOME": home},
+                                      stdout=output, stderr=subprocess.STDOUT,
+                                      start_new_session=True)
         try: over_it = seen(address(log), Path(command[-1]).name, *sys.argv[1:])
         finally:
             os.killpg(server.pid, signal.SIGTERM)

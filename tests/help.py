@@ -1,4 +1,5 @@
-"""What `help` shows of an installed wheel: build it, install it into an empty folder, and ask there.
+"""What `help` shows of an installed wheel: build it, install it into an empty folder,
+and ask there.
 
 Run by `make test`; it needs setuptools and wheel, and no network.
 """
@@ -50,7 +51,8 @@ def installed(folder):
     shutil.copytree(ROOT / "influence_nb", source / "influence_nb")
     for path in ROOT.iterdir():
         if path.is_file() and not path.name.startswith("."): shutil.copy(path, source)
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder / "dist", source]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir",
+             folder / "dist", source]
     subprocess.run([str(part) for part in pip + build], check=True)
     wheel, = (folder / "dist").glob("*.whl")
     install = ["install", "--no-deps", "--no-index", "--target", folder / "site", wheel]
@@ -62,7 +64,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         site = installed(Path(folder).resolve())
         command = [sys.executable, "-c", ASK, str(site)]
-        asked = subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(site), "PATH": ""})
+        asked = subprocess.run(command, cwd=folder,
+                               env={"PYTHONPATH": str(site), "PATH": ""})
     sys.exit(asked.returncode)
 
 

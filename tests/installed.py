@@ -1,6 +1,8 @@
-"""Try the library as it was installed: import every module and run the Python lines of README.md, in their order.
+"""Try the library as it was installed: import every module and run the Python lines of
+README.md, in their order.
 
-Needs nothing but what the package needs. For any environment, from any folder: `python tests/installed.py`.
+Needs nothing but what the package needs. For any environment, from any folder: `python
+tests/installed.py`.
 """
 import importlib
 import importlib.util
@@ -12,7 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != ROOT]  # the installed one, not the checkout
+# the installed one, not the checkout
+sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != ROOT]
 
 import matplotlib
 
@@ -25,7 +28,8 @@ def import_everything():
     here = Path(influence_nb.__file__).resolve().parent
     names = [module.name for module in pkgutil.iter_modules([str(here)])]
     for name in names: importlib.import_module(f"influence_nb.{name}")
-    expected = {path.name for path in (ROOT / "influence_nb").rglob("*.*") if "__pycache__" not in path.parts}
+    expected = {path.name for path in (ROOT / "influence_nb").rglob("*.*")
+                if "__pycache__" not in path.parts}
     missing = expected - {path.name for path in here.rglob("*.*")}
     assert not missing, f"the package lacks {sorted(missing)}"
     return names
@@ -33,17 +37,21 @@ def import_everything():
 
 def run_readme():
     "The blocks of Python in README.md, run as one program"
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    blocks = re.findall(r"^```python\n(.*?)^```",
+                        (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
     assert len(blocks) > 3
     names = {"__name__": "readme"}
-    for number, block in enumerate(blocks): exec(compile(block, f"README.md, block {number}", "exec"), names)
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"README.md, block {number}", "exec"), names)
     return blocks
 
 
 def main():
     modules, blocks = import_everything(), run_readme()
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "matplotlib", "influence_nb"))
-    print(f"Python {platform.python_version()}, {versions}, in {Path(influence_nb.__file__).parent}")
+    versions = ", ".join(f"{name} {version(name)}"
+                         for name in ("torch", "numpy", "matplotlib", "influence_nb"))
+    print(f"Python {platform.python_version()}, {versions}, in "
+          f"{Path(influence_nb.__file__).parent}")
     print(f"{len(modules)} modules imported, {len(blocks)} blocks of README.md run")
 
 

@@ -1,6 +1,7 @@
 """Which Python make takes for .venv, and when it makes .venv anew. Run by `make test`.
 
-The Pythons are pretended ones in an empty folder: programs that answer with the version in their name.
+The Pythons are pretended ones in an empty folder: programs that answer with the version
+in their name.
 """
 import os
 import shutil
@@ -29,11 +30,13 @@ class Folder:
     "A copy of what make reads, and the Pythons of a machine"
     def __init__(self, path, default):
         self.path = Path(path)
-        for name in ("Makefile", "settings.ini", "setup.py", "constraints.txt"): shutil.copy(ROOT / name, path)
+        for name in ("Makefile", "settings.ini", "setup.py", "constraints.txt"):
+            shutil.copy(ROOT / name, path)
         (self.path / "tools").mkdir()
         shutil.copy(ROOT / "tools/venv.sh", self.path / "tools")
         (self.path / "machine").mkdir()
-        for version in ((3, 10, 13), (3, 11, 7), (3, 12, 1)): self.pretend(f"python3.{version[1]}", version)
+        for version in ((3, 10, 13), (3, 11, 7), (3, 12, 1)):
+            self.pretend(f"python3.{version[1]}", version)
         self.pretend("python3", default)
 
     def pretend(self, name, version):
@@ -43,16 +46,20 @@ class Folder:
 
     def make(self, *arguments):
         "(whether it passed, what it said)"
-        clean = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+        clean = {name: value for name, value in os.environ.items()
+                 if name not in ("PYTHON", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
         clean["PATH"] = f"{self.path / 'machine'}:{clean['PATH']}"
-        done = subprocess.run(["make", "install", *arguments], cwd=self.path, env=clean, capture_output=True, text=True)
+        done = subprocess.run(["make", "install", *arguments], cwd=self.path, env=clean,
+                              capture_output=True, text=True)
         return done.returncode == 0, done.stdout + done.stderr
 
     def version(self):
         "The Python of .venv, None without one"
         python = self.path / ".venv/bin/python"
         if not python.exists(): return None
-        return subprocess.run([python, "-c", "import sys; print(*sys.version_info, sep='.')"], capture_output=True, text=True).stdout.strip()
+        return subprocess.run([python, "-c", "import sys; print(*sys.version_info, "
+                               "sep='.')"], capture_output=True,
+                              text=True).stdout.strip()
 
 
 def new_enough(folder):
@@ -96,12 +103,14 @@ def another_is_asked_for(folder):
     assert passed and "pip" not in said, said
     passed, said = folder.make()
     assert passed and folder.version() == "3.12.1", said
-    passed, said = folder.make("PYTHON=python3.10")  # refused, and what works is left alone
+    # refused, and what works is left alone
+    passed, said = folder.make("PYTHON=python3.10")
     assert not passed and folder.version() == "3.12.1", said
 
 
 def made_with_one_too_old(folder):
-    subprocess.run([folder.path / "machine/python3.10", "-m", "venv", ".venv"], cwd=folder.path, check=True)
+    subprocess.run([folder.path / "machine/python3.10", "-m", "venv", ".venv"],
+                   cwd=folder.path, check=True)
     passed, said = folder.make()
     assert passed and folder.version() == "3.11.7" and "made anew" in said, said
 
@@ -114,8 +123,10 @@ def no_ensurepip(folder):
 
 def main():
     default = {too_old: (3, 10, 13)}
-    for case in (new_enough, too_old, not_there, failed_before, another_is_asked_for, made_with_one_too_old, no_ensurepip):
-        with tempfile.TemporaryDirectory() as path: case(Folder(path, default.get(case, (3, 11, 7))))
+    for case in (new_enough, too_old, not_there, failed_before, another_is_asked_for,
+                 made_with_one_too_old, no_ensurepip):
+        with tempfile.TemporaryDirectory() as path:
+            case(Folder(path, default.get(case, (3, 11, 7))))
         print(f"make: {case.__name__.replace('_', ' ')}: as promised")
 
 

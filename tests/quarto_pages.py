@@ -1,7 +1,9 @@
-"""Pages as Quarto writes them, mended by `tools/pages.py`: needs neither Quarto nor a browser.
+"""Pages as Quarto writes them, mended by `tools/pages.py`: needs neither Quarto nor a
+browser.
 
-A small site in the markup of Quarto 1.11 (pandoc 3.9), with everything on it that has gone wrong there. Run by `make test`;
-`tests/browser.py` opens the same site in Chromium.
+A small site in the markup of Quarto 1.11 (pandoc 3.9), with everything on it that has
+gone wrong there. Run by `make test`; `tests/browser.py` opens the same site in
+Chromium.
 """
 import json
 import re
@@ -34,7 +36,9 @@ details.code-fold summary, .page-navigation a, .breadcrumb-item a {{ color: #6c7
 pre {{ overflow: auto }} .breadcrumb {{ list-style: none }} .quarto-btn-toggle {{ min-width: 44px; min-height: 44px }} button, input {{ font-size: 16px }}
 .aa-Panel {{ position: fixed; z-index: 10; top: 0; right: 0; width: 100%; height: 50%; background: #fff; color: #222 }} .aa-Panel[hidden] {{ display: none }}
 '''
-DARK = LIGHT.replace(f'@import"{FONTS}";', f'@import url("{FONTS}");').replace("#fff", "#222").replace("color: #222", "color: #eee").replace("#f8f9fa", "#2f2f2f")
+DARK = (LIGHT.replace(f'@import"{FONTS}";', f'@import url("{FONTS}");')
+        .replace("#fff", "#222").replace("color: #222", "color: #eee")
+        .replace("#f8f9fa", "#2f2f2f"))
 
 SEARCH = '''let shownWarning = false;
 async function items(query) {
@@ -163,8 +167,13 @@ def player():
     import matplotlib.pyplot as plt
     from influence_nb.widgets import Slider, draw_pictures, player_html
     def draw(height): plt.subplots(figsize=(2, 2))[1].bar(0, height)
-    controls, values = {"height": Slider("height <!--<script> h", 1, 3, 2, 1)}, {"height": [1, 2, 3]}
-    return player_html(controls, values, draw_pictures(draw, values)).replace('alt=""', 'alt="A bar."').replace('<div class="player"', '<div class="player" data-caption="A figure with controls."')
+    controls, values = ({"height": Slider("height <!--<script> h", 1, 3, 2, 1)},
+                        {"height": [1, 2, 3]})
+    return (player_html(controls, values, draw_pictures(draw, values))
+            .replace('alt=""', 'alt="A bar."').replace('<div class="player"',
+                                                       '<div class="player" '
+                                                       'data-caption="A figure with '
+                                                       'controls."'))
 
 
 def tour():
@@ -172,25 +181,42 @@ def tour():
     import numpy as np
     from influence_nb.review import Review, _default_draw, _Pictures, _Show, _tour_html
     x, y = np.arange(12.0).reshape(6, 2) % 5, np.arange(6) % 2
-    show = _Show(Review(x, y, np.arange(6)), None, _Pictures(_default_draw(x, y, None)), None)
-    return _tour_html(show).replace('<div class="review-tour"', '<div class="review-tour" data-caption="The first suspects."', 1)
+    show = _Show(Review(x, y, np.arange(6)), None, _Pictures(_default_draw(x, y, None)),
+                 None)
+    return _tour_html(show).replace('<div class="review-tour"',
+                                    '<div class="review-tour" data-caption="The first '
+                                    'suspects."', 1)
 
 
 def explorer():
     from influence_nb.explorer import explorer_page
-    return explorer_page(num_samples=20).replace('<div class="explorer-figure"', '<div class="explorer-figure" data-caption="A cloud that moves."', 1)
+    return explorer_page(num_samples=20).replace('<div class="explorer-figure"',
+                                                 '<div class="explorer-figure" '
+                                                 'data-caption="A cloud that moves."',
+                                                 1)
 
 
 def write_site(folder, katex="latest"):
     "The site as Quarto leaves it"
-    for name, text in MODULES.items(): put(folder / "site_libs/quarto-html" / name, text)
+    for name, text in MODULES.items():
+        put(folder / "site_libs/quarto-html" / name, text)
     put(folder / "site_libs/quarto-search/quarto-search.js", SEARCH)
-    put(folder / "site_libs/bootstrap/bootstrap-0a1b.min.css", LIGHT.replace("&amp;", "&"))
-    put(folder / "site_libs/bootstrap/bootstrap-dark-2c3d.min.css", DARK.replace("&amp;", "&"))
-    put(folder / "search.json", json.dumps([{"objectID": "47_wine.html", "href": "47_wine.html", "title": "Wine", "section": "", "text": "The curvature \\lambda of $x$"}]))
+    put(folder / "site_libs/bootstrap/bootstrap-0a1b.min.css",
+        LIGHT.replace("&amp;", "&"))
+    put(folder / "site_libs/bootstrap/bootstrap-dark-2c3d.min.css",
+        DARK.replace("&amp;", "&"))
+    put(folder / "search.json",
+        json.dumps([{"objectID": "47_wine.html", "href": "47_wine.html",
+                     "title": "Wine", "section": "",
+                     "text": "The curvature \\lambda of $x$"}]))
     shutil.copy(ROOT / "nbs/styles.css", folder)
-    bodies = {"index": FRONT, "45_digits": DIGITS, "47_wine": WINE.replace("PIXEL", PIXEL).replace("PLAYER", player()).replace("TOUR", tour()).replace("EXPLORER", explorer())}
-    for stem, body in bodies.items(): put(folder / f"{stem}.html", PAGE.replace("@TITLE@", stem).replace("@KATEX@", katex).replace("@BODY@", body))
+    bodies = {"index": FRONT, "45_digits": DIGITS,
+              "47_wine": WINE.replace("PIXEL", PIXEL).replace("PLAYER", player())
+              .replace("TOUR", tour()).replace("EXPLORER", explorer())}
+    for stem, body in bodies.items():
+        put(folder / f"{stem}.html",
+            PAGE.replace("@TITLE@", stem).replace("@KATEX@", katex)
+            .replace("@BODY@", body))
     return folder
 
 
@@ -210,14 +236,18 @@ def put(path, text):
     path.write_text(text, encoding="utf-8")
 
 
-def soup(site, stem): return BeautifulSoup((site / f"{stem}.html").read_text(encoding="utf-8"), "html.parser")
+def soup(site, stem):
+    return BeautifulSoup((site / f"{stem}.html").read_text(encoding="utf-8"),
+                         "html.parser")
 
 
 def check_formulas(site, asked):
-    "Formulas are set by the files beside the page, whichever version the renderer names"
+    """Formulas are set by the files beside the page, whichever version the renderer
+    names"""
     for stem in ("index", "45_digits", "47_wine"):
         page = soup(site, stem)
-        assert page.select_one('script[src="site_libs/katex/katex.min.js"]') and page.select_one('link[href="site_libs/katex/katex.min.css"]')
+        assert (page.select_one('script[src="site_libs/katex/katex.min.js"]')
+                and page.select_one('link[href="site_libs/katex/katex.min.css"]'))
         assert not page.select("script[crossorigin]"), "a file has no origin"
     assert "cdn.jsdelivr" not in (site / "45_digits.html").read_text()
 
@@ -225,36 +255,54 @@ def check_formulas(site, asked):
 def check_nothing_foreign(site, asked):
     "No page and no style asks another host"
     assert asked == [], asked
-    for style in site.glob("site_libs/bootstrap/*.css"): assert "fonts.googleapis" not in style.read_text() and "body {" in style.read_text()
+    for style in site.glob("site_libs/bootstrap/*.css"):
+        assert ("fonts.googleapis" not in style.read_text()
+                and "body {" in style.read_text())
 
 
 def check_disk(site, asked):
-    "From disk the search searches, the list of contents is open, and no script is a module"
-    assert '"file:"' not in (site / "site_libs/quarto-search/quarto-search.js").read_text()
+    """From disk the search searches, the list of contents is open, and no script is a
+    module"""
+    assert ('"file:"' not in (site / "site_libs/quarto-search/quarto-search.js")
+            .read_text())
     page = soup(site, "47_wine")
-    assert not page.select("#TOC .collapse") and page.select("#TOC ul") and not page.select("script[type=module]")
+    assert (not page.select("#TOC .collapse") and page.select("#TOC ul")
+            and not page.select("script[type=module]"))
     scripts = [script["src"] for script in page.select("script[src]")]
-    assert "site_libs/quarto-html/quarto.js" in scripts and not any("tabsets" in script for script in scripts)
+    assert ("site_libs/quarto-html/quarto.js" in scripts
+            and not any("tabsets" in script for script in scripts))
     script = (site / "site_libs/quarto-html/quarto.js").read_text()
-    assert not re.search(r"^\s*(import|export)\b", script, re.M) and "of the module alone" in script and "hello ${who}" in script
-    assert page.select_one('script[src$="quarto.js"]').has_attr("defer"), "a module runs when the page is there"
+    assert (not re.search(r"^\s*(import|export)\b", script, re.M)
+            and "of the module alone" in script and "hello ${who}" in script)
+    assert page.select_one('script[src$="quarto.js"]').has_attr("defer"), (
+        "a module runs when the page is there")
 
 
 def check_figures(site, asked):
-    "Every labeled figure has one number, also the player and the explorer, and no caption twice"
+    """Every labeled figure has one number, also the player and the explorer, and no
+    caption twice"""
     page = soup(site, "47_wine")
-    captions = [caption.get_text() for caption in page.select("figcaption") if not caption.find_parent(class_="review-slide")]
-    assert captions == ["Figure 1. The crossing lines.", "Figure 2. A figure with controls.", "Figure 3. A figure with controls.",
-                        "Figure 4. The first suspects.", "Figure 5. The first suspects.", "Figure 6. A cloud that moves."], captions
-    assert [page.select_one(f"#fig-{name}")["data-number"] for name in ("lines", "play", "again", "tour", "tours", "explore")] == list("123456")
+    captions = [caption.get_text() for caption in page.select("figcaption")
+                if not caption.find_parent(class_="review-slide")]
+    assert captions == ["Figure 1. The crossing lines.",
+                        "Figure 2. A figure with controls.",
+                        "Figure 3. A figure with controls.",
+                        "Figure 4. The first suspects.",
+                        "Figure 5. The first suspects.",
+                        "Figure 6. A cloud that moves."], captions
+    assert [page.select_one(f"#fig-{name}")["data-number"]
+            for name in ("lines", "play", "again", "tour", "tours",
+                         "explore")] == list("123456")
     assert not page.select("[data-caption]")
 
 
 def check_repeated(site, asked):
-    "The same player and the same tour may stand twice on a page: no two things share an id"
+    """The same player and the same tour may stand twice on a page: no two things share
+    an id"""
     ids = [element["id"] for element in soup(site, "47_wine").select("main [id]")]
     assert len(ids) == len(set(ids)), ids
-    assert len(soup(site, "47_wine").select(".player")) == len(soup(site, "47_wine").select(".review-tour")) == 2
+    assert (len(soup(site, "47_wine").select(".player"))
+            == len(soup(site, "47_wine").select(".review-tour")) == 2)
 
 
 def check_links(site, asked):
@@ -265,21 +313,26 @@ def check_links(site, asked):
 
 
 def check_access(site, asked):
-    "Tables scroll by themselves, landmarks have names of their own, no level of heading is skipped, what folds is a button"
+    """Tables scroll by themselves, landmarks have names of their own, no level of
+    heading is skipped, what folds is a button"""
     page = soup(site, "47_wine")
     assert page.select_one("main .table-scroll > table") and not page.select("th:empty")
     names = [nav.get("aria-label") for nav in page.select("nav")]
     assert all(names) and len(set(names)) == len(names), names
-    levels = [int(h.get("aria-level", h.name[1])) for h in page.select("main :is(h1, h2, h3, h4)")]
+    levels = [int(h.get("aria-level", h.name[1]))
+              for h in page.select("main :is(h1, h2, h3, h4)")]
     assert all(b <= a + 1 for a, b in zip(levels, levels[1:])), levels
-    assert page.select_one("button.quarto-color-scheme-toggle") and page.select_one("button.sidebar-item-toggle")
+    assert (page.select_one("button.quarto-color-scheme-toggle")
+            and page.select_one("button.sidebar-item-toggle"))
     assert page.select_one('a[href="index.html"]') and not page.select('a[href="./"]')
 
 
 def check_looks(site, asked):
     "What our style sheet says over the theme's; the browser test measures it"
     style = re.sub(r"\s+", " ", (ROOT / "nbs/styles.css").read_text(encoding="utf-8"))
-    for rule in (r"\.player, \.review-tour, \.explorer-figure \{ text-align: left", r"summary \{ color: inherit !important", r"\.pagination-link[^}]*color: var\(--bs-link-color\) !important",
+    for rule in (r"\.player, \.review-tour, \.explorer-figure \{ text-align: left",
+                 r"summary \{ color: inherit !important",
+                 r"\.pagination-link[^}]*color: var\(--bs-link-color\) !important",
                  r"\.quarto-secondary-nav[^{}]*\{[^}]*background"):
         assert re.search(rule, style), rule
 
@@ -295,7 +348,8 @@ def check_older(site, asked):
     "Pages of an older pandoc, which named a version of KaTeX"
     with tempfile.TemporaryDirectory() as folder:
         older = write_site(Path(folder), katex="0.15.1")
-        assert pages.mend(older) == [] and "site_libs/katex/katex.min.js" in (older / "index.html").read_text()
+        assert pages.mend(older) == [] and "site_libs/katex/katex.min.js" in (
+            older / "index.html").read_text()
 
 
 def check_alarm(site, asked):
@@ -303,16 +357,21 @@ def check_alarm(site, asked):
     with tempfile.TemporaryDirectory() as folder:
         bad = write_site(Path(folder))
         put(bad / "site_libs/theme.css", "a { background: url(//elsewhere.org/x.png) }")
-        put(bad / "17_other.html", '<html><head></head><body><main><img src="https://elsewhere.org/y.png" alt="y"></main></body></html>')
-        assert pages.mend(bad) == ["theme.css asks for //elsewhere.org/x.png", "17_other.html asks for https://elsewhere.org/y.png"]
+        put(bad / "17_other.html", '<html><head></head><body><main><img '
+            'src="https://elsewhere.org/y.png" alt="y"></main></body></html>')
+        assert pages.mend(bad) == ["theme.css asks for //elsewhere.org/x.png",
+                                   "17_other.html asks for https://elsewhere.org/y.png"]
 
 
 def check_addresses(site, asked):
-    "nbdev's line that renames the page is gone; the rest of the front matter and the other cells stay"
+    """nbdev's line that renames the page is gone; the rest of the front matter and the
+    other cells stay"""
     with tempfile.TemporaryDirectory() as folder:
         cells = [{"cell_type": "raw", "metadata": {}, "source": ["---\n", "output-file: data.html\n", "title: Data\n", "---\n"]},
                  {"cell_type": "markdown", "metadata": {}, "source": "output-file: is a line of Quarto's"}]
-        put(Path(folder) / "11_data.ipynb", json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+        put(Path(folder) / "11_data.ipynb",
+            json.dumps({"cells": cells, "metadata": {}, "nbformat": 4,
+                        "nbformat_minor": 5}))
         pages.same_addresses(Path(folder))
         found = json.loads((Path(folder) / "11_data.ipynb").read_text())["cells"]
     assert found[0]["source"] == "---\ntitle: Data\n---\n" and found[1] == cells[1]
@@ -322,41 +381,57 @@ def check_old_addresses(site, asked):
     "Old addresses lead on; a page that exists is not replaced, and signs are no pages"
     before = [path.name for path in pages.book_pages(site)]
     page = (site / "47_wine.html").read_text()
-    pages.answer_old_addresses(site, {"17_wine": "47_wine", "47_wine": "45_digits", "nothing": "50_gone"})
+    pages.answer_old_addresses(site, {"17_wine": "47_wine", "47_wine": "45_digits",
+                                      "nothing": "50_gone"})
     sign = soup(site, "17_wine")
-    assert 'location.replace("47_wine.html" + location.search + location.hash)' in str(sign) and sign.select_one('a[href="47_wine.html"]')
-    assert sign.select_one('meta[name=robots][content=noindex]') and not (site / "nothing.html").exists()
-    assert (site / "47_wine.html").read_text() == page and [path.name for path in pages.book_pages(site)] == before
+    assert 'location.replace("47_wine.html" + location.search + location.hash)' in str(
+        sign) and sign.select_one('a[href="47_wine.html"]')
+    assert (sign.select_one('meta[name=robots][content=noindex]')
+            and not (site / "nothing.html").exists())
+    assert ((site / "47_wine.html").read_text() == page
+            and [path.name for path in pages.book_pages(site)] == before)
     renamed = json.loads((ROOT / "tools/renamed.json").read_text())
-    missing = [new for new in renamed.values() if not (ROOT / f"nbs/{new}.ipynb").exists() and new != "86_benchmarks"]
+    missing = [new for new in renamed.values() if not (ROOT / f"nbs/{new}.ipynb")
+               .exists() and new != "86_benchmarks"]
     assert not missing, f"old addresses lead to {missing}, which do not exist"
 
 
 def check_benchmarks(site, asked):
-    "The report has a title and a description, no second heading, and a picture with a caption and a description"
-    text = pages.results_page((ROOT / "benchmarks/results.md").read_text(encoding="utf-8"))
+    """The report has a title and a description, no second heading, and a picture with a
+    caption and a description"""
+    text = pages.results_page((ROOT / "benchmarks/results.md")
+                              .read_text(encoding="utf-8"))
     front = yaml.safe_load(text.split("---")[1])
-    assert front["title"] == "Benchmarks" and front["description"] and not re.search(r"^# ", text, re.M)
+    assert (front["title"] == "Benchmarks" and front["description"]
+            and not re.search(r"^# ", text, re.M))
     pictures = re.findall(r"!\[([^\]]*)\]\([^)]*\)(\{fig-alt=\"[^\"]+\"\})?", text)
-    assert pictures and all(caption and described for caption, described in pictures), pictures
+    assert pictures and all(caption and described
+                            for caption, described in pictures), pictures
 
 
 def check_dark(site, asked):
     "Quarto is told to ask what the reader prefers"
-    html = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["format"]["html"]
-    assert html["respect-user-color-scheme"] is True and set(html["theme"]) == {"light", "dark"}
+    html = yaml.safe_load((ROOT / "_quarto.yml")
+                          .read_text(encoding="utf-8"))["format"]["html"]
+    assert (html["respect-user-color-scheme"] is True and set(html["theme"])
+            == {"light", "dark"})
 
 
 def check_tex(site, asked):
     "A formula that Markdown does not take for one is told, and only that"
-    cases = {"a $x$ b": 0, "a $s = $ constant.": 1, "a $ x$": 1, "it costs `$5 ` and $y$": 0, "$$ a $$ then $b$": 0, "\\$5 and $b$": 0, "one $ alone": 1,
-             "```\n$ x\n```\n$z$": 0, "``a $ b``": 0, "$x$ and $y $": 1, "$a$\n\nand $": 1}
-    for text, problems in cases.items(): assert len(list(lint.broken_tex(text))) == problems, text
-    cell = {"cell_type": "code", "source": ["#| fig-cap: \"Error $e $ against $n$.\"\n", "print('$ 5')"]}
+    cases = {"a $x$ b": 0, "a $s = $ constant.": 1, "a $ x$": 1,
+             "it costs `$5 ` and $y$": 0, "$$ a $$ then $b$": 0, "\\$5 and $b$": 0,
+             "one $ alone": 1, "```\n$ x\n```\n$z$": 0, "``a $ b``": 0,
+             "$x$ and $y $": 1, "$a$\n\nand $": 1}
+    for text, problems in cases.items():
+        assert len(list(lint.broken_tex(text))) == problems, text
+    cell = {"cell_type": "code", "source": ["#| fig-cap: \"Error $e $ against $n$.\"\n",
+                                            "print('$ 5')"]}
     assert len(lint.tex_problems(cell)) == 1
 
 
-CHECKS = [function for name, function in list(globals().items()) if name.startswith("check_")]
+CHECKS = [function for name, function in list(globals().items())
+          if name.startswith("check_")]
 
 
 def main():
@@ -368,7 +443,8 @@ def main():
             try: check(site, asked)
             except Exception as error:
                 failed += 1
-                print(f"{check.__name__}: {check.__doc__}\n    {type(error).__name__}: {error}")
+                print(f"{check.__name__}: {check.__doc__}\n    {type(error).__name__}: "
+                      f"{error}")
     print(f"pages of Quarto's markup: {len(CHECKS) - failed} passed, {failed} failed")
     sys.exit(bool(failed))
 

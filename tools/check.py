@@ -36,16 +36,20 @@ def fingerprint():
 
 def command(*arguments):
     "A check that passes when a command does"
-    def check(): return subprocess.run([str(a) for a in arguments], cwd=ROOT).returncode == 0
+    def check():
+        return subprocess.run([str(a) for a in arguments], cwd=ROOT).returncode == 0
     return check
 
 
 def leaves_no_diff(module, function):
-    "A check of one of nbdev's commands, called as a function: nbdev 2 and nbdev 3 spell the command differently"
+    """A check of one of nbdev's commands, called as a function: nbdev 2 and nbdev 3
+    spell the command differently"""
     def check():
         before = fingerprint()
-        passed = command(sys.executable, "-c", f"from {module} import {function}; {function}()")()
-        changed = [path for path, digest in fingerprint().items() if before.get(path) != digest]
+        passed = command(sys.executable, "-c", f"from {module} import {function}; "
+                         f"{function}()")()
+        changed = [path for path, digest in fingerprint().items()
+                   if before.get(path) != digest]
         if changed: print(f"{function} changes {changed}: commit what it wrote")
         return passed and not changed
     return check
@@ -54,14 +58,20 @@ def leaves_no_diff(module, function):
 def chapters():
     "nbdev_test over every notebook, two at a time; prints the time of each"
     start, workers = time.time(), min(2, os.cpu_count() or 1)
-    program = f"import warm; from nbdev.test import nbdev_test; nbdev_test(n_workers={workers}, timing=True)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT / "tools")}, capture_output=True, text=True)
-    print(done.stdout, done.stderr, f"all chapters: {time.time() - start:.0f} s", sep="\n")
+    program = ("import warm; from nbdev.test import nbdev_test; "
+               f"nbdev_test(n_workers={workers}, timing=True)")
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT,
+                          env=os.environ | {"PYTHONPATH": str(ROOT / "tools")},
+                          capture_output=True, text=True)
+    print(done.stdout, done.stderr, f"all chapters: {time.time() - start:.0f} s",
+          sep="\n")
     return done.returncode == 0
 
 
 def site():
-    return command(sys.executable, ROOT / "tools/build_site.py")() and all((ROOT / "_docs" / f"{path.stem}.html").exists() for path in ROOT.glob("nbs/*.ipynb"))
+    return (command(sys.executable, ROOT / "tools/build_site.py")()
+            and all((ROOT / "_docs" / f"{path.stem}.html").exists()
+                    for path in ROOT.glob("nbs/*.ipynb")))
 
 
 CHECKS = {
@@ -75,6 +85,8 @@ CHECKS = {
     "pages in Quarto's markup are mended": command(sys.executable, ROOT / "tests/quarto_pages.py"),
     "make takes the Python that is asked for": command(sys.executable, ROOT / "tests/makefile.py"),
     "the package builds and keeps its promises": command(sys.executable, ROOT / "tests/package.py"),
+    "what readers stumble over only gets less": command(
+        sys.executable, ROOT / "tools/reading.py"),
     "every chapter runs": chapters,
     "the site builds from fresh runs": site,
 }
@@ -85,7 +97,8 @@ def main():
     for name, check in CHECKS.items():
         print(f"── {name}", flush=True)
         results[name] = check()
-    for name, passed in results.items(): print(f"{'passed' if passed else 'FAILED'}  {name}")
+    for name, passed in results.items():
+        print(f"{'passed' if passed else 'FAILED'}  {name}")
     failed = sum(not passed for passed in results.values())
     print(f"{len(results) - failed} passed, {failed} failed")
     sys.exit(bool(failed))

@@ -1,4 +1,5 @@
-"Execute notebooks top to bottom, each in a fresh process, two at a time, widgets as still pictures or as players."
+"""Execute notebooks top to bottom, each in a fresh process, two at a time, widgets as
+still pictures or as players."""
 import argparse
 import base64
 import html
@@ -18,32 +19,45 @@ from execnb.shell import CaptureShell
 from PIL import Image
 
 PLAYERS_OF_A_PAGE = 1_200_000  # bytes of pictures that all players of a page share
-MOVABLE = re.compile('<div class="(player|review-tour|explorer-figure)"')  # outputs that are figures of their own making
-# Two notebooks share two cores; and the last bit of a sum does not hang on where in memory an array lies.
+# outputs that are figures of their own making
+MOVABLE = re.compile('<div class="(player|review-tour|explorer-figure)"')
+# Two notebooks share two cores; and the last bit of a sum does not hang on where in
+# memory an array lies.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_CBWR": "AUTO,STRICT", "PYTHONHASHSEED": "0"}
 
 
 def smaller(picture):
-    "A figure with a palette of 128 colors: a third of the size, and nothing to see of it"
+    """A figure with a palette of 128 colors: a third of the size, and nothing to see of
+    it"""
     out = io.BytesIO()
     Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(out, "png", optimize=True)
     return base64.b64encode(out.getvalue()).decode()
 
 
 def described(html_text, source):
-    "A player, or a tour of the review desk, with the description and the caption that its cell gives"
-    options = dict(re.findall(r'^#\|\s*(fig-alt|fig-cap):\s*"?(.*?)"?\s*$', source, re.M))
-    html_text = html_text.replace('alt=""', f'alt="{html.escape(options.get("fig-alt", ""))}"', 1)
+    """A player, or a tour of the review desk, with the description and the caption that
+    its cell gives"""
+    options = dict(re.findall(r'^#\|\s*(fig-alt|fig-cap):\s*"?(.*?)"?\s*$', source,
+                              re.M))
+    html_text = html_text.replace('alt=""',
+                                  f'alt="{html.escape(options.get("fig-alt", ""))}"', 1)
     if "fig-cap" not in options: return html_text
-    return MOVABLE.sub(lambda found: f'{found[0]} data-caption="{html.escape(options["fig-cap"])}"', html_text, count=1)
+    return MOVABLE.sub(
+        lambda found: f'{found[0]} data-caption="{html.escape(options["fig-cap"])}"',
+        html_text, count=1)
 
 
 def visible(outputs):
     "The outputs that show something"
     for output in outputs:
-        if "text" in output: output["text"] = "".join(output["text"]).replace("\x1b[2K\r", "")  # clears a line, where no front end does
-        if "data" in output: output["data"] = {kind: "".join(part) if isinstance(part, list) else part for kind, part in output["data"].items()}
-        if output["output_type"] == "error" or output.get("text") or output.get("data"): yield nbformat.from_dict(output)
+        if "text" in output:
+            # clears a line, where no front end does
+            output["text"] = "".join(output["text"]).replace("\x1b[2K\r", "")
+        if "data" in output:
+            output["data"] = {kind: "".join(part) if isinstance(part, list) else part
+                              for kind, part in output["data"].items()}
+        if output["output_type"] == "error" or output.get("text") or output.get("data"):
+            yield nbformat.from_dict(output)
 
 
 def run_cells(notebook):
@@ -51,8 +65,12 @@ def run_cells(notebook):
     shell = CaptureShell(mpl_format="png", timeout=600)
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type != "code": continue
-        with redirect_stdout(io.StringIO()): cell.outputs = list(visible(shell.run(cell.source)))  # what displays itself does so twice
-        if shell.exc: raise RuntimeError(f"cell {number}: " + "".join(traceback.format_exception(shell.exc)))
+        with redirect_stdout(io.StringIO()):
+            # what displays itself does so twice
+            cell.outputs = list(visible(shell.run(cell.source)))
+        if shell.exc:
+            raise RuntimeError(f"cell {number}: "
+                               + "".join(traceback.format_exception(shell.exc)))
 
 
 def execute(
@@ -60,10 +78,14 @@ def execute(
     out: Path,  # where to write it; may be the same
     widgets: str = "static",  # what `explore` shows: "static" a still picture, "player" a figure for a page
 ) -> float:  # seconds
-    "Run all cells from the notebook's own folder, and keep the outputs. Changes this process: the folder and the environment."
+    """Run all cells from the notebook's own folder, and keep the outputs. Changes this
+    process: the folder and the environment."""
     notebook, out, start = nbformat.read(path, as_version=4), out.resolve(), time.time()
-    players = sum(bool(re.search(r"^explore\(", cell.source, re.M)) for cell in notebook.cells)
-    os.environ |= {"INFLUENCE_NB_WIDGETS": widgets, "INFLUENCE_NB_PLAYER_BYTES": str(PLAYERS_OF_A_PAGE // max(players, 1))}
+    players = sum(bool(re.search(r"^explore\(", cell.source, re.M))
+                  for cell in notebook.cells)
+    os.environ |= {"INFLUENCE_NB_WIDGETS": widgets,
+                   "INFLUENCE_NB_PLAYER_BYTES": str(
+            PLAYERS_OF_A_PAGE // max(players, 1))}
     os.chdir(path.parent)
     sys.path.insert(0, "")
     run_cells(notebook)
@@ -71,7 +93,8 @@ def execute(
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "image/png" in data: data["image/png"] = smaller(data["image/png"])
-            if MOVABLE.search(data.get("text/html", "")): data["text/html"] = described(data["text/html"], cell.source)
+            if MOVABLE.search(data.get("text/html", "")):
+                data["text/html"] = described(data["text/html"], cell.source)
     notebook.metadata.pop("widgets", None)
     out.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, out)
@@ -88,35 +111,48 @@ def attempt(job, widgets):
 def show_text(path):
     "Print the headings and the text outputs: the tables of a study"
     for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "markdown": print(*re.findall(r"^#+ .*", cell.source, re.M), sep="\n")
+        if cell.cell_type == "markdown":
+            print(*re.findall(r"^#+ .*", cell.source, re.M), sep="\n")
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            text = output.get("text") or data.get("text/markdown") or ("" if any(k.startswith("image/") for k in data) else data.get("text/plain", ""))
+            text = (output.get("text") or data.get("text/markdown")
+                    or ("" if any(k.startswith("image/") for k in data)
+                        else data.get("text/plain", "")))
             if text: print(text.rstrip())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebooks", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, help="folder for the executed notebooks (default: in place)")
-    parser.add_argument("--show", action="store_true", help="print headings and text outputs")
-    parser.add_argument("--html", action="store_true", help="write an HTML page beside each notebook")
-    parser.add_argument("--player", action="store_true", help="widgets as players for a page, with pictures for a grid of values")
+    parser.add_argument("--out", type=Path, help="folder for the executed notebooks "
+                        "(default: in place)")
+    parser.add_argument("--show", action="store_true",
+                        help="print headings and text outputs")
+    parser.add_argument("--html", action="store_true",
+                        help="write an HTML page beside each notebook")
+    parser.add_argument("--player", action="store_true",
+                        help="widgets as players for a page, with pictures for a grid "
+                        "of values")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     options = parser.parse_args()
-    outs = {path.resolve(): (options.out or path.parent).resolve() / path.name for path in options.notebooks}
-    largest_first = sorted(outs, key=lambda path: -path.stat().st_size)  # the large ones take long, and nothing should wait for the last
+    outs = {path.resolve(): (options.out or path.parent).resolve() / path.name
+            for path in options.notebooks}
+    # the large ones take long, and nothing should wait for the last
+    largest_first = sorted(outs, key=lambda path: -path.stat().st_size)
     import warm  # after a look at the options
     run = partial(attempt, widgets="player" if options.player else "static")
     with multiprocessing.Pool(options.jobs, maxtasksperchild=1) as pool:
-        for name, seconds, error in pool.imap_unordered(run, [(path, outs[path]) for path in largest_first]):
+        for name, seconds, error in pool.imap_unordered(run,
+                                                        [(path, outs[path])
+                                                         for path in largest_first]):
             if error: sys.exit(f"{name}: {error}")
             print(f"{name:<20} {seconds:6.1f} s", flush=True)
     for out in outs.values():
         if options.show: show_text(out)
         if options.html:
             from nbconvert import HTMLExporter
-            out.with_suffix(".html").write_text(HTMLExporter().from_filename(out)[0], encoding="utf-8")
+            out.with_suffix(".html").write_text(HTMLExporter().from_filename(out)[0],
+                                                encoding="utf-8")
 
 
 if __name__ == "__main__":

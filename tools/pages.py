@@ -1,6 +1,7 @@
 """Mend the pages of a built site, so that each stands alone and everybody can use it.
 
-Every step runs whichever renderer made the page, Quarto or smalldocs, and leaves alone what is right already.
+Every step runs whichever renderer made the page, Quarto or smalldocs, and leaves alone
+what is right already.
 """
 import html
 import json
@@ -14,7 +15,8 @@ from bs4 import BeautifulSoup, NavigableString
 
 KATEX = re.compile(r"https://cdn\.jsdelivr\.net/npm/katex@[\w.-]+/dist")
 FOREIGN = re.compile(r"(https?:)?//")
-NUMBERED = re.compile(r"^\s*Figure\s(\d+)\s?[:.]\s+")  # what Quarto writes in front of a caption
+# what Quarto writes in front of a caption
+NUMBERED = re.compile(r"^\s*Figure\s(\d+)\s?[:.]\s+")
 SCRIPT = Path(__file__).with_name("book.js")
 PROSE = ("p", "li", "td", "figcaption", "summary")
 NOT_PROSE = ("a", "code", "pre", "script", "style", "h1", "h2", "h3", "h4", "h5", "h6")
@@ -26,8 +28,10 @@ def soup_of(path): return BeautifulSoup(path.read_text(encoding="utf-8"), "html.
 
 
 def equation_tags(soup):
-    "{number: formula that carries it}, for the numbers that one formula of the page carries"
-    formulas = [(tag, formula) for formula in soup.select(".math.display") for tag in re.findall(r"\\tag\{(\d+)\}", formula.get_text())]
+    """{number: formula that carries it}, for the numbers that one formula of the page
+    carries"""
+    formulas = [(tag, formula) for formula in soup.select(".math.display")
+                for tag in re.findall(r"\\tag\{(\d+)\}", formula.get_text())]
     counts = Counter(tag for tag, _ in formulas)
     return {tag: formula for tag, formula in formulas if counts[tag] == 1}
 
@@ -37,7 +41,8 @@ def number_equations(soup):
 
 
 def caption_players(soup):
-    "The caption that the cell gave, where the renderer has not set it below the player, the tour or the explorer"
+    """The caption that the cell gave, where the renderer has not set it below the
+    player, the tour or the explorer"""
     for player in soup.select("[data-caption]"):
         words = player.attrs.pop("data-caption")
         if player.find_parent("figure"): continue
@@ -47,11 +52,15 @@ def caption_players(soup):
 
 
 def number_figures(soup):
-    "A number in front of every caption of a labeled figure; one that the renderer has given is kept"
+    """A number in front of every caption of a labeled figure; one that the renderer has
+    given is kept"""
     number = 0
     for figure in soup.select("main figure:has(> figcaption)"):
-        cell, caption = figure.find_parent(id=re.compile("^fig-")), figure.find("figcaption", recursive=False)
-        if not cell or figure.find_parent(class_="review-slide") or caption.select_one(".figure-number"): continue
+        cell, caption = (figure.find_parent(id=re.compile("^fig-")),
+                         figure.find("figcaption", recursive=False))
+        if not cell or figure.find_parent(class_="review-slide") or caption.select_one(
+            ".figure-number"):
+            continue
         given = NUMBERED.match(caption.get_text())
         number = int(given[1]) if given else number + 1
         first = caption.find(string=True)
@@ -65,36 +74,46 @@ def prose(soup):
     "The pieces of text of the page that are read as sentences and refer to something"
     for text in (soup.select_one("main") or soup).find_all(string=True):
         if type(text) is not NavigableString or not REFERENCE.search(text): continue
-        if text.find_parent(PROSE) and not text.find_parent(NOT_PROSE) and not text.find_parent(class_=("math", "player")): yield text
+        if text.find_parent(PROSE) and not text.find_parent(
+            NOT_PROSE) and not text.find_parent(class_=("math", "player")):
+            yield text
 
 
 def linked(text, link):
-    "The text with a link in place of every reference for which `link` gives an address and words; None without any"
+    """The text with a link in place of every reference for which `link` gives an
+    address and words; None without any"""
     out, end = [], 0
     for match in REFERENCE.finditer(text):
         target = link(match)
         if target is None: continue
-        out += [html.escape(text[end:match.start()], quote=False), '<a href="{}">{}</a>'.format(*target)]
+        out += [html.escape(text[end:match.start()], quote=False),
+                '<a href="{}">{}</a>'.format(*target)]
         end = match.end()
     return "".join(out) + html.escape(text[end:], quote=False) if out else None
 
 
 def elsewhere(text):
-    "The page to which a number in a text belongs, where a link to a chapter follows: (3) of [Curvature](...)"
+    """The page to which a number in a text belongs, where a link to a chapter follows:
+    (3) of [Curvature](...)"""
     following = text.next_sibling
-    if re.search(r"\(\d+\),? (of|in|from)( the)?( chapter( on)?)? $", text) and getattr(following, "name", None) == "a":
+    if re.search(r"\(\d+\),? (of|in|from)( the)?( chapter( on)?)? $",
+                 text) and getattr(following, "name", None) == "a":
         return following.get("href", "").removeprefix("./")
 
 
 def link_references(soup, tags_of):
-    "Numbers of equations and labels of figures become links, where one thing on the page can be meant"
-    own, figures = equation_tags(soup), {cell["id"]: cell["data-number"] for cell in soup.select("[data-number]")}
+    """Numbers of equations and labels of figures become links, where one thing on the
+    page can be meant"""
+    own, figures = equation_tags(soup), {cell["id"]: cell["data-number"]
+                                         for cell in soup.select("[data-number]")}
     for text in list(prose(soup)):
         other = (elsewhere(text) or "").split("#")[0]
         last = [match.start() for match in REFERENCE.finditer(text)][-1:]
 
         def link(match):
-            if match[2]: return (f"#{match[2]}", f"Figure {figures[match[2]]}") if match[2] in figures else None
+            if match[2]:
+                return (f"#{match[2]}",
+                        f"Figure {figures[match[2]]}") if match[2] in figures else None
             page = other if [match.start()] == last else ""
             known = tags_of.get(page, ()) if page else own
             return (f"{page}#eq-{match[1]}", match[0]) if match[1] in known else None
@@ -104,22 +123,32 @@ def link_references(soup, tags_of):
 
 
 def name_landmarks(soup):
-    "Each region of the page has a name of its own, and what folds is a button that the keyboard reaches"
-    for selector, name in (("#quarto-sidebar", "chapters"), (".quarto-secondary-nav", "bar"), ("#TOC", "on this page"), (".page-navigation", "previous and next"),
-                           (".quarto-title-breadcrumbs", "part"), (".quarto-secondary-nav .quarto-page-breadcrumbs", "where you are")):
+    """Each region of the page has a name of its own, and what folds is a button that
+    the keyboard reaches"""
+    for selector, name in (("#quarto-sidebar", "chapters"),
+                           (".quarto-secondary-nav", "bar"), ("#TOC", "on this page"),
+                           (".page-navigation", "previous and next"),
+                           (".quarto-title-breadcrumbs", "part"),
+                           (".quarto-secondary-nav .quarto-page-breadcrumbs",
+                            "where you are")):
         for element in soup.select(selector): element["aria-label"] = name
     for heading in soup.select(".sidebar-item-container"):
-        text, toggle = heading.select_one("a.text-start:not(.sidebar-item-toggle)"), heading.select_one("a.sidebar-item-toggle")
+        text, toggle = (heading.select_one("a.text-start:not(.sidebar-item-toggle)"),
+                        heading.select_one("a.sidebar-item-toggle"))
         if not (text and toggle): continue
-        toggle.name, toggle["type"], toggle["aria-label"] = "button", "button", f"fold {text.get_text()}"
+        toggle.name, toggle["type"], toggle["aria-label"] = ("button", "button",
+                                                             f"fold {text.get_text()}")
         del toggle["role"]
         text.name, text.attrs = "span", {"class": "sidebar-item-text sidebar-part"}
     for toggle in soup.select("a.quarto-color-scheme-toggle"):
-        toggle.name, toggle["type"], toggle["aria-label"] = "button", "button", "dark or light"
+        toggle.name, toggle["type"], toggle["aria-label"] = ("button", "button",
+                                                             "dark or light")
         del toggle["href"]
     for icon in soup.select("i.bi"): icon["aria-hidden"] = "true"
-    for home in soup.select('a[href="./"]'): home["href"] = "index.html"  # a folder is no page when it is read from disk
-    for button in soup.select(".code-copy-button"): button["aria-label"] = button["title"] = "copy the code"
+    for home in soup.select('a[href="./"]'):
+        home["href"] = "index.html"  # a folder is no page when it is read from disk
+    for button in soup.select(".code-copy-button"):
+        button["aria-label"] = button["title"] = "copy the code"
 
 
 def order_headings(soup):
@@ -127,18 +156,22 @@ def order_headings(soup):
     before = 1
     for heading in soup.select("main :is(h1, h2, h3, h4, h5, h6)"):
         level = min(int(heading.name[1]), before + 1)
-        if level != int(heading.name[1]): heading["aria-level"], heading["role"] = str(level), "heading"
+        if level != int(heading.name[1]):
+            heading["aria-level"], heading["role"] = str(level), "heading"
         before = level
 
 
 def only_this_site(soup, depth):
-    "No script or style from another host: Quarto brings two for notebook outputs, which a player does not need"
+    """No script or style from another host: Quarto brings two for notebook outputs,
+    which a player does not need"""
     for element in soup.select("script, link[rel~=stylesheet]"):
         address = element.get("src") or element.get("href") or ""
         if KATEX.match(address):  # from beside the page, where nothing is signed and a file has no origin
             for name in ("integrity", "crossorigin"): element.attrs.pop(name, None)
-            element["src" if element.name == "script" else "href"] = KATEX.sub(f"{depth}site_libs/katex", address)
-        elif FOREIGN.match(address) or "define('jquery'" in element.get_text(): element.decompose()
+            element["src" if element.name == "script"
+                    else "href"] = KATEX.sub(f"{depth}site_libs/katex", address)
+        elif FOREIGN.match(address) or "define('jquery'" in element.get_text():
+            element.decompose()
 
 
 def open_contents(soup):
@@ -147,7 +180,8 @@ def open_contents(soup):
 
 
 def classic_scripts(soup, classic, joined):
-    "Scripts that a browser also takes from disk, where it refuses modules; `joined` are those that are part of another"
+    """Scripts that a browser also takes from disk, where it refuses modules; `joined`
+    are those that are part of another"""
     for script in soup.select("script[type=module][src]"):
         if script["src"].endswith(tuple(joined)): script.decompose()
         elif script["src"].endswith(tuple(classic)):
@@ -157,26 +191,32 @@ def classic_scripts(soup, classic, joined):
 
 def asks_elsewhere(soup):
     "What the page would fetch from another host: there should be nothing"
-    for element in soup.select("[src], link[rel~=stylesheet], link[rel~=preload], link[rel~=icon]"):
+    for element in soup.select("[src], link[rel~=stylesheet], link[rel~=preload], "
+                               "link[rel~=icon]"):
         address = element.get("src") or element.get("href") or ""
         if FOREIGN.match(address): yield address
 
 
 def wrap_tables(soup):
     "Wide tables scroll by themselves, and a corner without words heads nothing"
-    for table in soup.select("main table:not(.table-scroll > table)"): table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
+    for table in soup.select("main table:not(.table-scroll > table)"):
+        table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
     for corner in soup.select("main th"):
         if not corner.get_text(strip=True): corner.name = "td"
 
 
 def ways_in(soup):
     "On the front page: where to begin"
-    chapters = [a["href"] for a in soup.select("#quarto-sidebar .sidebar-section a[href]")]
+    chapters = [a["href"] for a in soup.select("#quarto-sidebar .sidebar-section "
+                                               "a[href]")]
     study = [href for href in chapters if "mislabeling" in href]
-    ways = [("Read from the start", chapters[:1]), ("The case study", study), ("Ten lines of code", ["#ten-lines"]), ("All chapters", ["#the-chapters"])]
-    nav = soup.new_tag("nav", attrs={"class": "ways-in", "aria-label": "where to begin"})
+    ways = [("Read from the start", chapters[:1]), ("The case study", study),
+            ("Ten lines of code", ["#ten-lines"]), ("All chapters", ["#the-chapters"])]
+    nav = soup.new_tag("nav",
+                       attrs={"class": "ways-in", "aria-label": "where to begin"})
     for words, targets in ways:
-        if not targets or (targets[0][0] == "#" and not soup.select_one(targets[0])): continue
+        if not targets or (targets[0][0] == "#" and not soup.select_one(targets[0])):
+            continue
         link = soup.new_tag("a", href=targets[0])
         link.string = words
         nav.append(link)
@@ -187,13 +227,16 @@ def ways_in(soup):
 def link_libraries(text, depth):
     "KaTeX from beside the page, and our script after the renderer's"
     text = KATEX.sub(f"{depth}site_libs/katex", text)
-    return text.replace("</head>", f'<script src="{depth}site_libs/book/book.js" data-offset="{depth or "./"}" defer></script></head>', 1)
+    return text.replace("</head>", f'<script src="{depth}site_libs/book/book.js" '
+                        f'data-offset="{depth or "./"}" defer></script></head>', 1)
 
 
 def without_foreign_imports(style):
-    "A style sheet that imports nothing from another host, neither by `@import url(x)` nor by an address in quotes alone"
+    """A style sheet that imports nothing from another host, neither by `@import url(x)`
+    nor by an address in quotes alone"""
     found = r"""@import\s*(?:url\(\s*("[^"]*"|'[^']*'|[^)"']*)\s*\)|("[^"]*"|'[^']*'))[^;]*;"""
-    return re.sub(found, lambda m: "" if FOREIGN.match((m[1] or m[2]).strip("\"'")) else m[0], style)
+    return re.sub(found, lambda m: "" if FOREIGN.match((m[1] or m[2]).strip("\"'"))
+                  else m[0], style)
 
 
 def as_classic(path):
@@ -203,56 +246,82 @@ def as_classic(path):
     def inlined(match):
         part = (path.parent / match[2]).resolve()
         body, more = as_classic(part)
-        names = re.findall(r"^export\s+(?:async\s+)?(?:function\*?|class|const|let|var)\s+(\w+)", part.read_text(encoding="utf-8"), re.M)
+        names = re.findall(
+            r"^export\s+(?:async\s+)?(?:function\*?|class|const|let|var)\s+(\w+)",
+            part.read_text(encoding="utf-8"), re.M)
         parts.extend([part, *more])
-        return f"const {match[1].removeprefix('* as ').replace(' as ', ': ')} = (() => {{\n{body}\nreturn {{ {', '.join(names)} }};\n}})();"
+        return (f"const {match[1].removeprefix('* as ').replace(' as ', ': ')} = (() "
+                f"=> {{\n{body}\nreturn {{ {', '.join(names)} }};\n}})();")
 
-    text = re.sub(r"""^import\s+(\* as \w+|\{[^}]*\})\s+from\s+["'](\.[^"']*)["'];?""", inlined, text, flags=re.M)
-    text = re.sub(r"^export\s+(?=async|function|class|const|let|var)", "", text, flags=re.M)
-    if re.search(r"^(import|export)\b", text, re.M): raise ValueError(f"{path.name} imports or exports in a way that pages.as_classic does not know")
+    text = re.sub(r"""^import\s+(\* as \w+|\{[^}]*\})\s+from\s+["'](\.[^"']*)["'];?""",
+                  inlined, text, flags=re.M)
+    text = re.sub(r"^export\s+(?=async|function|class|const|let|var)", "", text,
+                  flags=re.M)
+    if re.search(r"^(import|export)\b", text, re.M):
+        raise ValueError(f"{path.name} imports or exports in a way that "
+                         "pages.as_classic does not know")
     return text, parts
 
 
 def join_modules(site, pages):
-    "Modules become scripts that a page opened from disk may run: (those that did, those that went into another)"
-    tags = {tag for page in pages for tag in re.findall(r"<script\b[^>]*>", page.read_text(encoding="utf-8")) if re.search(r"type=.?module", tag)}
-    asked = {match[1] for match in (re.search(r'src="([^"]+)"', tag) for tag in tags) if match and not FOREIGN.match(match[1])}
+    """Modules become scripts that a page opened from disk may run: (those that did,
+    those that went into another)"""
+    tags = {tag for page in pages for tag in re.findall(r"<script\b[^>]*>",
+                                                        page.read_text(
+            encoding="utf-8")) if re.search(r"type=.?module", tag)}
+    asked = {match[1] for match in (re.search(r'src="([^"]+)"', tag) for tag in tags)
+             if match and not FOREIGN.match(match[1])}
     scripts, joined = {}, set()
-    for path in sorted({(site / re.sub(r"^(\.\.?/)+", "", address)).resolve() for address in asked}):
+    for path in sorted({(site / re.sub(r"^(\.\.?/)+", "", address)).resolve()
+                        for address in asked}):
         try: scripts[path], parts = as_classic(path)
-        except ValueError as error: print(f"{error}: it stays a module, which a page from disk does not run")
+        except ValueError as error:
+            print(f"{error}: it stays a module, which a page from disk does not run")
         else: joined |= set(parts)
-    for path in scripts.keys() - joined: path.write_text(f'(() => {{\n"use strict";\n{scripts[path]}\n}})();\n', encoding="utf-8")
-    return tuple(sorted(path.relative_to(site.resolve()).as_posix() for path in paths) for paths in (scripts.keys() - joined, joined))
+    for path in scripts.keys() - joined:
+        path.write_text(f'(() => {{\n"use strict";\n{scripts[path]}\n}})();\n',
+                        encoding="utf-8")
+    return tuple(sorted(path.relative_to(site.resolve()).as_posix() for path in paths)
+                 for paths in (scripts.keys() - joined, joined))
 
 
 def search_from_disk(site):
-    "Quarto's search gives up on a page from disk; with the copy of the index it need not"
+    """Quarto's search gives up on a page from disk; with the copy of the index it need
+    not"""
     for script in site.glob("site_libs/quarto-search/quarto-search.js"):
-        text, found = re.subn(r'window\.location\.protocol\s*===\s*"file:"\s*&&\s*!shownWarning', "false", script.read_text(encoding="utf-8"))
-        if not found and '"file:"' in text: print(f"{script.name} has changed: look whether its search still works on a page that is opened from disk")
+        text, found = re.subn(
+            r'window\.location\.protocol\s*===\s*"file:"\s*&&\s*!shownWarning', "false",
+            script.read_text(encoding="utf-8"))
+        if not found and '"file:"' in text:
+            print(f"{script.name} has changed: look whether its search still works on "
+                  "a page that is opened from disk")
         script.write_text(text, encoding="utf-8")
 
 
 def mend_search(site):
-    "A copy of the search index that a page opened from disk may read, and words in place of TeX"
+    """A copy of the search index that a page opened from disk may read, and words in
+    place of TeX"""
     search_from_disk(site)
     index = site / "search.json"
     if not index.exists(): return
     entries = json.loads(index.read_text(encoding="utf-8"))
     for entry in entries:
-        text = re.sub(r"\\(operatorname|text|math[a-z]*|left|right|[bB]ig[a-z]?)(?![a-z])", "", entry["text"])
+        text = re.sub(
+            r"\\(operatorname|text|math[a-z]*|left|right|[bB]ig[a-z]?)(?![a-z])", "",
+            entry["text"])
         entry["text"] = re.sub(r"\\([A-Za-z]+)|\\.|[{}$]", lambda m: m[1] or "", text)
     text = json.dumps(entries, ensure_ascii=False)
     index.write_text(text, encoding="utf-8")
-    (site / "site_libs/book/search.js").write_text(f"window.bookSearch = {text};\n", encoding="utf-8")
+    (site / "site_libs/book/search.js").write_text(f"window.bookSearch = {text};\n",
+                                                   encoding="utf-8")
 
 
 def equation_numbers(path): return set(equation_tags(soup_of(path)))
 
 
 def mend_page(path, site, tags_of, modules):
-    "One page, in place, and what it still asks of other hosts; `tags_of`: page → numbers of its equations, `modules`: as of `join_modules`"
+    """One page, in place, and what it still asks of other hosts; `tags_of`: page →
+    numbers of its equations, `modules`: as of `join_modules`"""
     soup, depth = soup_of(path), "../" * (len(path.relative_to(site).parts) - 1)
     only_this_site(soup, depth)
     open_contents(soup)
@@ -270,9 +339,12 @@ def mend_page(path, site, tags_of, modules):
 
 
 def book_pages(site):
-    "The pages that are read: neither parts of libraries nor signs that point from an old address to a new one"
-    pages = [path for path in sorted(site.rglob("*.html")) if "site_libs" not in path.parts]
-    return [path for path in pages if "data-moved-to" not in path.read_text(encoding="utf-8")[:200]]
+    """The pages that are read: neither parts of libraries nor signs that point from an
+    old address to a new one"""
+    pages = [path for path in sorted(site.rglob("*.html"))
+             if "site_libs" not in path.parts]
+    return [path for path in pages
+            if "data-moved-to" not in path.read_text(encoding="utf-8")[:200]]
 
 
 MOVED = """<!doctype html>
@@ -285,10 +357,12 @@ MOVED = """<!doctype html>
 
 
 def answer_old_addresses(site, renamed):
-    "{old stem: stem of today}: a page at every old address that leads on, to the same place on the page"
+    """{old stem: stem of today}: a page at every old address that leads on, to the same
+    place on the page"""
     for old, new in renamed.items():
         if (site / f"{new}.html").exists() and not (site / f"{old}.html").exists():
-            (site / f"{old}.html").write_text(MOVED.format(target=f"{new}.html"), encoding="utf-8")
+            (site / f"{old}.html").write_text(MOVED.format(target=f"{new}.html"),
+                                              encoding="utf-8")
 
 
 def mend(
@@ -297,33 +371,44 @@ def mend(
     "Mend every page in place."
     target = site / "site_libs/book"
     target.mkdir(parents=True, exist_ok=True)
-    (target / "book.js").write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
+    (target / "book.js").write_text(SCRIPT.read_text(encoding="utf-8"),
+                                    encoding="utf-8")
     asked = []
     for style in sorted(site.rglob("*.css")):
         text = without_foreign_imports(style.read_text(encoding="utf-8"))
         style.write_text(text, encoding="utf-8")
-        asked += [f"{style.name} asks for {address}" for address in re.findall(r"""(?:@import\s*|url\(\s*)["']?((?:https?:)?//[^"')\s;]+)""", text)]
+        asked += [f"{style.name} asks for {address}"
+                  for address in re.findall(
+                r"""(?:@import\s*|url\(\s*)["']?((?:https?:)?//[^"')\s;]+)""", text)]
     pages = book_pages(site)
     modules = join_modules(site, pages)
     with Pool(2) as pool:
-        tags_of = dict(zip([path.relative_to(site).as_posix() for path in pages], pool.map(equation_numbers, pages)))
-        asked += sum(pool.map(partial(mend_page, site=site, tags_of=tags_of, modules=modules), pages), [])
+        tags_of = dict(zip([path.relative_to(site).as_posix() for path in pages],
+                           pool.map(equation_numbers, pages)))
+        asked += sum(pool.map(partial(mend_page, site=site, tags_of=tags_of,
+                                      modules=modules), pages), [])
     mend_search(site)
     return asked
 
 
 # Before the renderer: what it is given
 def same_addresses(processed):
-    "nbdev tells Quarto to call `01_data.ipynb` data.html; without that line the address is the notebook's name for every renderer"
+    """nbdev tells Quarto to call `01_data.ipynb` data.html; without that line the
+    address is the notebook's name for every renderer"""
     for path in processed.glob("*.ipynb"):
         notebook = json.loads(path.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
-            if cell["cell_type"] == "raw": cell["source"] = re.sub(r"^output-file:.*\n?", "", "".join(cell["source"]), flags=re.M)
-        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            if cell["cell_type"] == "raw":
+                cell["source"] = re.sub(r"^output-file:.*\n?", "",
+                                        "".join(cell["source"]), flags=re.M)
+        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n",
+                        encoding="utf-8")
 
 
 def results_page(markdown):
-    "The report of the benchmarks as a page: a title, a description, and figures with a caption and a text for those who cannot see them"
-    head = '---\ntitle: Benchmarks\ndescription: "Time, memory and error of this library and of its peers, measured in one run."\n---\n'
+    """The report of the benchmarks as a page: a title, a description, and figures with
+    a caption and a text for those who cannot see them"""
+    head = ('---\ntitle: Benchmarks\ndescription: "Time, memory and error of this '
+            'library and of its peers, measured in one run."\n---\n')
     body = re.sub(r"\A# Benchmarks\n", "", markdown)
     return head + re.sub(r"!\[([^\]]*)\]\(([^)]*)\)\n\n\*([^*\n]+)\*", lambda m: f"![{m[3]}]({m[2]}){{fig-alt=\"{html.escape(m[1])}\"}}", body)

@@ -1,8 +1,10 @@
-"""What a reader of the pages stumbles over, counted for each notebook: names that come from nowhere, private imports,
-lines over 88 characters, more than three code cells without a word between them.
+"""What a reader of the pages stumbles over, counted for each notebook: names that come
+from nowhere, private imports, lines over 88 characters, more than three code cells
+without a word between them.
 
-Each count may only fall: tools/reading_left.json holds what is left, and a chapter that is not in it must have none.
-`--write` writes today's counts there, and refuses if one of them rose.
+Each count may only fall: tools/reading_left.json holds what is left, and a chapter that
+is not in it must have none. `--write` writes today's counts there, and refuses if one
+of them rose.
 """
 import builtins
 import json
@@ -36,24 +38,29 @@ def on_page(cell):
 
 def table_of(text):
     "The symbols of a cell; magics are no Python"
-    lines = ["pass" if line.lstrip().startswith(("%", "!")) else line for line in text.splitlines()]
+    lines = ["pass" if line.lstrip().startswith(("%", "!")) else line
+             for line in text.splitlines()]
     return symtable.symtable("\n".join(lines), "cell", "exec")
 
 
 def symbols(text):
-    "Names that a cell makes at its top, and names that it takes from elsewhere, in all its scopes"
+    """Names that a cell makes at its top, and names that it takes from elsewhere, in
+    all its scopes"""
     top = table_of(text)
-    made = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    made = {s.get_name() for s in top.get_symbols() if s.is_assigned()
+            or s.is_imported() or s.is_namespace()}
     taken, scopes = set(), [top]
     while scopes:
         scope = scopes.pop()
         scopes += scope.get_children()
-        taken |= {s.get_name() for s in scope.get_symbols() if s.is_referenced() and (scope is top or s.is_global())}
+        taken |= {s.get_name() for s in scope.get_symbols() if s.is_referenced()
+                  and (scope is top or s.is_global())}
     return made, taken
 
 
 def names_from_nowhere(cells):
-    "Names that a cell on the page uses and that neither it nor an earlier one on the page makes"
+    """Names that a cell on the page uses and that neither it nor an earlier one on the
+    page makes"""
     known, missing = set(GIVEN), []
     for cell in filter(on_page, cells):
         made, taken = symbols(source(cell))
@@ -66,18 +73,22 @@ def private_imports(cells):
     "Names with an underscore that a page takes from the library"
     found = []
     for cell in filter(on_page, cells):
-        for names in re.findall(r"^from (?:influence_nb|\.)[\w.]* import ([^(\n]+|\([^)]*\))", source(cell), re.M):
+        for names in re.findall(
+            r"^from (?:influence_nb|\.)[\w.]* import ([^(\n]+|\([^)]*\))", source(cell),
+            re.M):
             found += re.findall(r"\b_\w+", names)
     return found
 
 
 def long_lines(cells):
     code = (source(cell) for cell in cells if cell["cell_type"] == "code")
-    return [line for text in code for line in text.splitlines() if len(line) > WIDTH and not line.startswith("#|")]
+    return [line for text in code for line in text.splitlines() if len(line) > WIDTH
+            and not line.startswith("#|")]
 
 
 def long_runs(cells):
-    "First lines of the cells that are the fourth piece of code, or a later one, without a word before it"
+    """First lines of the cells that are the fourth piece of code, or a later one,
+    without a word before it"""
     found, run = [], 0
     for cell in cells:
         if cell["cell_type"] == "markdown": run = 0
@@ -88,7 +99,8 @@ def long_runs(cells):
 
 
 COUNTED = {"names from nowhere": names_from_nowhere, "private imports": private_imports,
-           f"lines over {WIDTH}": long_lines, f"code cells after {RUN} others": long_runs}
+           f"lines over {WIDTH}": long_lines,
+           f"code cells after {RUN} others": long_runs}
 
 
 def count(path):
@@ -102,17 +114,23 @@ def main():
     today, rose, fell = {}, [], []
     for path in sorted((ROOT / "nbs").glob("*.ipynb")):
         found, before = count(path), left.get(path.stem, {})
-        if found: today[path.stem] = {what: len(places) for what, places in found.items()}
+        if found:
+            today[path.stem] = {what: len(places) for what, places in found.items()}
         for what in COUNTED:
             places = found.get(what, [])
-            if len(places) > before.get(what, 0): rose.append(f"{path.stem}: {what}: {len(places)}, were {before.get(what, 0)}: {places[:8]}")
-            if len(places) < before.get(what, 0): fell.append(f"{path.stem}: {what}: {len(places)}, were {before[what]}")
-    for what in COUNTED: print(f"{sum(counts.get(what, 0) for counts in today.values()):>5} {what}")
+            if len(places) > before.get(what, 0):
+                rose.append(f"{path.stem}: {what}: {len(places)}, were "
+                            f"{before.get(what, 0)}: {places[:8]}")
+            if len(places) < before.get(what, 0):
+                fell.append(f"{path.stem}: {what}: {len(places)}, were {before[what]}")
+    for what in COUNTED:
+        print(f"{sum(counts.get(what, 0) for counts in today.values()):>5} {what}")
     if "--write" in sys.argv and (not rose or not LEFT.exists()):
         LEFT.write_text(json.dumps(today, indent=1) + "\n", encoding="utf-8")
         return
     print(*rose, *fell, sep="\n")
-    if fell and not rose: print("fewer than before: write it down with `python tools/reading.py --write`")
+    if fell and not rose:
+        print("fewer than before: write it down with `python tools/reading.py --write`")
     sys.exit(bool(rose or fell))
 
 

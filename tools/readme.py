@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
-ONLY_IN_THE_BOOK = ("Move it", "What breaks it", "Exercise")  # sections that need a kernel, or a quiet hour
+# sections that need a kernel, or a quiet hour
+ONLY_IN_THE_BOOK = ("Move it", "What breaks it", "Exercise")
 OPTION = r"^#\|\s*{}\s*:?\s*(.*)$"
 
 
@@ -17,25 +18,31 @@ def option(source, name):
 
 
 def render() -> tuple:  # (the text, {picture file: bytes})
-    "Prose, shown code (not that of `echo: false`), outputs and pictures; some sections are only in the book."
-    parts, pictures, skipping = ["<!-- Made from nbs/index.ipynb by `make notebooks`: edit that. -->"], {}, False
+    """Prose, shown code (not that of `echo: false`), outputs and pictures; some
+    sections are only in the book."""
+    parts, pictures, skipping = ["<!-- Made from nbs/index.ipynb by `make notebooks`: "
+                                 "edit that. -->"], {}, False
     for cell in nbformat.read(ROOT / "nbs/index.ipynb", as_version=4).cells:
         source = cell.source
-        heading = re.match(r"^#+ (.*)", source) if cell.cell_type == "markdown" else None
+        heading = (re.match(r"^#+ (.*)", source) if cell.cell_type == "markdown"
+                   else None)
         if heading: skipping = heading.group(1).startswith(ONLY_IN_THE_BOOK)
         if skipping: continue
         if cell.cell_type == "markdown":
             parts.append(re.sub(r"\]\((\w+\.ipynb)", r"](nbs/\1", source))
             continue
         if re.search(r"^#\|\s*(hide|code-fold)", source, re.M): continue
-        images = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
+        images = [o.data["image/png"] for o in cell.outputs
+                  if "image/png" in o.get("data", {})]
         if option(source, "echo") != "false":
-            parts.append("```python\n" + re.sub(r"^#\|.*\n", "", source, flags=re.M).strip() + "\n```")
+            parts.append("```python\n" + re.sub(r"^#\|.*\n", "", source, flags=re.M)
+                         .strip() + "\n```")
         for image in images:
             name = f"nbs/images/{option(source, 'label')}.png"
             pictures[name] = base64.b64decode(image)
             parts.append(f"![{option(source, 'fig-alt')}]({name})\n\n*{option(source, 'fig-cap')}*")
-        texts = [o.data["text/plain"] for o in cell.outputs if "data" in o and "image/png" not in o.data and "text/markdown" not in o.data]
+        texts = [o.data["text/plain"] for o in cell.outputs if "data" in o
+                 and "image/png" not in o.data and "text/markdown" not in o.data]
         parts += ["```\n" + text + "\n```" for text in texts]
     return "\n\n".join(parts) + "\n", pictures
 
@@ -45,7 +52,8 @@ def main():
     files = {"README.md": text.encode(), **pictures}
     if "--check" in sys.argv:
         # pixels may differ between machines, words may not
-        if (ROOT / "README.md").read_bytes() != files["README.md"]: sys.exit("README.md is not what nbs/index.ipynb says: run `make notebooks`")
+        if (ROOT / "README.md").read_bytes() != files["README.md"]:
+            sys.exit("README.md is not what nbs/index.ipynb says: run `make notebooks`")
         missing = [name for name in pictures if not (ROOT / name).exists()]
         if missing: sys.exit(f"missing pictures: {missing}: run `make notebooks`")
         return

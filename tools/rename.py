@@ -1,7 +1,8 @@
 """Give chapters new numbers: `python tools/rename.py 01_data=11_data …`.
 
-Moves the notebooks, mends every link to them, remembers the old addresses for the site in tools/renamed.json, and
-exports the library anew. The order in the table of contents (`_quarto.yml`, the front page) stays to be chosen by hand.
+Moves the notebooks, mends every link to them, remembers the old addresses for the site
+in tools/renamed.json, and exports the library anew. The order in the table of contents
+(`_quarto.yml`, the front page) stays to be chosen by hand.
 """
 import json
 import re
@@ -11,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RENAMED = ROOT / "tools/renamed.json"  # {old stem: stem of today}
-TEXTS = ("nbs/*.ipynb", "_quarto.yml", "README.md", "tools/*.py", "tests/*.py", "benchmarks/*.md", "benchmarks/*.py")
+TEXTS = ("nbs/*.ipynb", "_quarto.yml", "README.md", "tools/*.py", "tests/*.py",
+         "benchmarks/*.md", "benchmarks/*.py")
 
 
 def remember(new_names):
@@ -24,9 +26,11 @@ def remember(new_names):
 def relink(path, new_names):
     "Every old name in a text, as a whole word, becomes the new one"
     old = re.compile(r"(?<![\w/-])(" + "|".join(map(re.escape, new_names)) + r")(?!\w)")
-    in_folder = re.compile(r"(?<=nbs/)(" + "|".join(map(re.escape, new_names)) + r")(?!\w)")
+    in_folder = re.compile(r"(?<=nbs/)(" + "|".join(map(re.escape, new_names))
+                           + r")(?!\w)")
     text = path.read_text(encoding="utf-8")
-    for pattern in (old, in_folder): text = pattern.sub(lambda found: new_names[found[1]], text)
+    for pattern in (old, in_folder):
+        text = pattern.sub(lambda found: new_names[found[1]], text)
     path.write_text(text, encoding="utf-8")
 
 
@@ -35,12 +39,14 @@ def main():
     if not new_names: sys.exit(__doc__)
     for old, new in new_names.items():
         if (ROOT / f"nbs/{old}.ipynb").exists():  # the benchmarks are a chapter of the site, and no notebook
-            subprocess.run(["git", "mv", f"nbs/{old}.ipynb", f"nbs/{new}.ipynb"], cwd=ROOT, check=True)
+            subprocess.run(["git", "mv", f"nbs/{old}.ipynb", f"nbs/{new}.ipynb"],
+                           cwd=ROOT, check=True)
     for pattern in TEXTS:
         for path in ROOT.glob(pattern):
             if path.name != Path(__file__).name: relink(path, new_names)
     remember(new_names)
-    subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; "
+                    "nbdev_export()"], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__": main()

@@ -1,7 +1,8 @@
 """What processes that run notebooks share: loaded once, before they part.
 
-Importing it also keeps pyplot from drawing every figure twice more: after each cell (showing a figure draws it anyway), and
-to find a margin to cut off, which figures with a constrained layout do not have. That was a third of a chapter's time.
+Importing it also keeps pyplot from drawing every figure twice more: after each cell
+(showing a figure draws it anyway), and to find a margin to cut off, which figures with
+a constrained layout do not have. That was a third of a chapter's time.
 """
 import anywidget
 import IPython.display

@@ -1,21 +1,24 @@
 """A bound, not a rival: a few lines of torch that know the model.
 
-Logistic regression: the gradient of one point is (p − y)(x, 1), the Hessian is a weighted Gram matrix. Tanh networks:
-`structured.py`, where gradients stay pairs and a product with the Hessian takes all right-hand sides at once.
+Logistic regression: the gradient of one point is (p − y)(x, 1), the Hessian is a
+weighted Gram matrix. Tanh networks: `structured.py`, where gradients stay pairs and a
+product with the Hessian takes all right-hand sides at once.
 """
 import torch
 
 import structured
 
 DISTRIBUTION = "torch"
-METHODS = {
-    "W1": {"direct": "structured, direct"}, "W1cg": {"cg": "structured, CG"}, "W2": {"direct": "structured, direct"},
-    "W3": {"dense": "Hessian as weighted Gram matrices"},
-    "W4": {"cg": "structured, CG", "pcg": "structured, CG, Nyström preconditioner of rank 100 of Gauss–Newton"},
-    "W5": {"ekfac": "EKFAC, scores as Hadamard products"},
-    "W6": {"lanczos": "structured, Lanczos"}, "W6n": {"nystroem": "structured, Nyström"},
-    "W7": {"neumann": "dense Hessian, Neumann series"}, "W7h": {"harmonic": "Gram matrices"},
-}
+METHODS = {"W1": {"direct": "structured, direct"}, "W1cg": {"cg": "structured, CG"},
+           "W2": {"direct": "structured, direct"},
+           "W3": {"dense": "Hessian as weighted Gram matrices"},
+           "W4": {"cg": "structured, CG", "pcg": "structured, CG, Nyström "
+                  "preconditioner of rank 100 of Gauss–Newton"},
+           "W5": {"ekfac": "EKFAC, scores as Hadamard products"},
+           "W6": {"lanczos": "structured, Lanczos"},
+           "W6n": {"nystroem": "structured, Nyström"},
+           "W7": {"neumann": "dense Hessian, Neumann series"},
+           "W7h": {"harmonic": "Gram matrices"},}
 
 
 def fit(problem, method, loader):
@@ -24,7 +27,8 @@ def fit(problem, method, loader):
     parts = list(loader)
     x, y = (torch.cat(part) for part in zip(*parts)) if len(parts) > 1 else parts[0]
     net = structured.Network(problem.model)
-    damping, settings, p = problem.damping, problem.settings, sum(W.numel() for W in net.weights)
+    damping, settings, p = (problem.damping, problem.settings,
+                            sum(W.numel() for W in net.weights))
     product = lambda V: net.hessian_product(x, y, V)
     damped = lambda V: product(V) + damping * V
     if method == "dense":
@@ -36,16 +40,23 @@ def fit(problem, method, loader):
         solve = lambda B: structured.conjugate_gradient(damped, B, settings["rtol"])
     elif method == "pcg":
         gauss_newton = lambda V: net.hessian_product(x, y, V, gauss_newton=True)
-        near = structured.low_rank_inverse(*structured.nystroem(gauss_newton, p, min(100, p), x.dtype), damping)
-        solve = lambda B: structured.conjugate_gradient(damped, B, settings["rtol"], near)
+        near = structured.low_rank_inverse(*structured.nystroem(gauss_newton, p,
+                                                                min(100, p), x.dtype),
+                                           damping)
+        solve = lambda B: structured.conjugate_gradient(damped, B, settings["rtol"],
+                                                        near)
     elif method == "lanczos":
-        solve = structured.low_rank_inverse(
-            *structured.largest_eigenpairs(product, p, settings["rank"], 2 * settings["rank"], x.dtype), damping)
+        solve = structured.low_rank_inverse(*structured.largest_eigenpairs(product, p,
+                                                                           settings[
+                "rank"], 2 * settings["rank"], x.dtype), damping)
     elif method == "nystroem":
-        solve = structured.low_rank_inverse(*structured.nystroem(product, p, settings["rank"], x.dtype), damping)
+        solve = structured.low_rank_inverse(*structured.nystroem(product, p,
+                                                                 settings["rank"],
+                                                                 x.dtype), damping)
     elif method == "neumann":
         H = net.dense_hessian(x, y)
-        solve = lambda B: structured.neumann(H, B, damping, settings["steps"], settings["scale"])
+        solve = lambda B: structured.neumann(H, B, damping, settings["steps"],
+                                             settings["scale"])
     else:
         return structured.Ekfac(net, x, damping) if method == "ekfac" else net, None
     return net, solve
@@ -59,7 +70,8 @@ def influences(problem, fitted, loader, test_loader):
     if isinstance(model, structured.Ekfac):
         return model.scores(*points)
     if solve is None:
-        return structured.harmonic(model.pairs(*points[2:]), model.pairs(*points[:2]), problem.damping)
+        return structured.harmonic(model.pairs(*points[2:]), model.pairs(*points[:2]),
+                                   problem.damping)
     factors = solve(model.flat_gradients(*points[:2]).T.contiguous())
     return structured.connect(model.split(factors), model.pairs(*points[2:]))
 
@@ -97,7 +109,8 @@ def influences_logistic(problem, solve):
         return factors.T @ (xb * residual).T
     w, slope = problem.model.linear.weight, probability * (1 - probability)
     along = factors.T @ (xb * slope).T  # [m, n]
-    return torch.stack([along * w[0, j] + factors[j][:, None] * residual[:, 0] for j in range(w.shape[1])], 2)
+    return torch.stack([along * w[0, j] + factors[j][:, None] * residual[:, 0]
+                        for j in range(w.shape[1])], 2)
 
 
 def to_reference(problem, scores):

@@ -1,12 +1,12 @@
 """influence_nb, as its chapters show it."""
 DISTRIBUTION = "influence_nb"
-METHODS = {
-    "W1": {"direct": "DirectInfluence"}, "W1cg": {"cg": "CgInfluence"}, "W2": {"direct": "DirectInfluence"},
-    "W3": {"direct": "DirectInfluence"},
-    "W4": {"cg": "CgInfluence", "pcg": "CgInfluence, NystroemPreconditioner"},
-    "W5": {"ekfac": "EkfacInfluence"}, "W6": {"arnoldi": "ArnoldiInfluence"}, "W6n": {"nystroem": "NystroemSketchInfluence"},
-    "W7": {"lissa": "LissaInfluence"}, "W7h": {"harmonic": "InverseHarmonicMeanInfluence"},
-}
+METHODS = {"W1": {"direct": "DirectInfluence"}, "W1cg": {"cg": "CgInfluence"},
+           "W2": {"direct": "DirectInfluence"}, "W3": {"direct": "DirectInfluence"},
+           "W4": {"cg": "CgInfluence", "pcg": "CgInfluence, NystroemPreconditioner"},
+           "W5": {"ekfac": "EkfacInfluence"}, "W6": {"arnoldi": "ArnoldiInfluence"},
+           "W6n": {"nystroem": "NystroemSketchInfluence"},
+           "W7": {"lissa": "LissaInfluence"},
+           "W7h": {"harmonic": "InverseHarmonicMeanInfluence"},}
 
 
 def fit(problem, method, loader):
@@ -16,7 +16,9 @@ def fit(problem, method, loader):
     if method == "direct":
         influence = nb.DirectInfluence(*common)
     elif method == "cg":
-        influence = nb.CgInfluence(*common, **({"rtol": settings["rtol"]} if "rtol" in settings else {}))
+        influence = nb.CgInfluence(*common,
+                                   **({"rtol": settings["rtol"]} if "rtol" in settings
+                                      else {}))
     elif method == "pcg":
         influence = nb.CgInfluence(*common, rtol=settings["rtol"], preconditioner=nb.NystroemPreconditioner(100, second_order_mode="gauss_newton"))
     elif method == "arnoldi":
@@ -33,7 +35,8 @@ def fit(problem, method, loader):
 
 
 def influences(problem, fitted, loader, test_loader):
-    return fitted.influences(problem.x_test, problem.y_test, problem.x, problem.y, mode=problem.mode)
+    return fitted.influences(problem.x_test, problem.y_test, problem.x, problem.y,
+                             mode=problem.mode)
 
 
 def to_reference(problem, scores):
