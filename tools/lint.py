@@ -125,6 +125,8 @@ def lint(path):
                            "\n".join(source(c) for c in code)))
     known = public_names() | {name for pair in local for name in pair}
     for cell in cells:
+        if cell["cell_type"] == "code" and mixed(cell):
+            problems.append(f"imports and other code in one cell: {source(cell)[:60]!r}")
         if cell["cell_type"] != "markdown": continue
         for name in re.findall(r"`([A-Za-z_]\w+)\(\)?`",
                                source(cell)) + re.findall(
@@ -142,6 +144,18 @@ def public_names():
     for module in (ROOT / "influence_nb").glob("[a-z]*.py"):
         names |= set(vars(importlib.import_module(f"influence_nb.{module.stem}")))
     return names
+
+
+def mixed(cell):
+    """Whether a cell that is not exported holds imports and other code: nbdev runs it
+    when it prepares the page, where what it uses does not exist"""
+    text = re.sub(r"^\s*[%!].*$", "pass", source(cell), flags=re.M)
+    if re.search(r"^#\|\s*exports?\b", text, re.M): return False
+    try: body = ast.parse(text).body
+    except SyntaxError: return False
+    imports = (ast.Import, ast.ImportFrom)
+    some = any(isinstance(node, imports) for part in body for node in ast.walk(part))
+    return some and not all(isinstance(part, imports) for part in body)
 
 
 def contents():
