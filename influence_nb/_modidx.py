@@ -84,6 +84,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'influence_nb.curvature._pairs': ('curvature.html#_pairs', 'influence_nb/curvature.py'),
                                         'influence_nb.curvature._products': ('curvature.html#_products', 'influence_nb/curvature.py'),
                                         'influence_nb.curvature._pull': ('curvature.html#_pull', 'influence_nb/curvature.py'),
+                                        'influence_nb.curvature._refuse_linear': ( 'curvature.html#_refuse_linear',
+                                                                                   'influence_nb/curvature.py'),
                                         'influence_nb.curvature._refuse_nan': ('curvature.html#_refuse_nan', 'influence_nb/curvature.py'),
                                         'influence_nb.curvature._refuse_outputs': ( 'curvature.html#_refuse_outputs',
                                                                                     'influence_nb/curvature.py'),

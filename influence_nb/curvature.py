@@ -313,6 +313,23 @@ def _products(f, data, second_order_mode):
 # %% ../nbs/16_curvature.ipynb #a1c04e74
 #| code-fold: true
 #| code-summary: "Plumbing"
+def _refuse_linear(curvature):
+    "A loss that is linear in the outputs bends nowhere: Gauss-Newton sees nothing of it"
+    if curvature.second_order_mode != "gauss_newton" or curvature.bends: return
+    f = curvature.f
+    x, y = (part[:256] for part in next(iter(curvature.data)))
+    for theta, targets in ((f.theta, y), elsewhere(f, x, y)):
+        outputs = f.outputs(theta, x)
+        slope, pull = vjp(grad(lambda o: f.loss_of(o, targets)), outputs)
+        curvature.bends = not slope.any() or pull(torch.ones_like(slope))[0].any()
+        ramp = torch.arange(slope.numel()).to(slope).view_as(slope)
+        curvature.bends = curvature.bends or pull(ramp)[0].any()
+        if curvature.bends: return
+    raise ValueError("loss is linear in the model's outputs, as NLLLoss after a "
+                     "log-softmax and L1 are: its Gauss-Newton matrix is zero. Let the "
+                     "model return logits and use cross entropy, or "
+                     "second_order_mode='hessian'")
+
 def _refuse_nan(total, V=torch.zeros(1)):
     "A product of finite directions V must be finite"
     if not total.isfinite().all() and V.isfinite().all():
@@ -322,6 +339,7 @@ def _refuse_nan(total, V=torch.zeros(1)):
 
 def _mean_products(curvature, V):
     "The mean over all samples"
+    _refuse_linear(curvature)
     f, indices = curvature.f, curvature.indices
     if indices is not None:
         V = V.new_zeros(len(f.theta), V.shape[1]).index_copy(0, indices, V)
@@ -338,6 +356,7 @@ def _mean_dense(curvature):
     "The dense mean over all samples: of a chain at once if possible, else by products"
     f, p, indices = curvature.f, curvature.shape[0], curvature.indices
     _refuse_too_large(p, f.theta)
+    _refuse_linear(curvature)
     if not _dense_at_once(curvature):
         identity = torch.eye(p, dtype=f.theta.dtype, device=f.theta.device)
         return _mean_products(curvature, identity)
@@ -411,7 +430,7 @@ class Curvature:
     ):
         checked_number(hessian_regularization, "hessian_regularization")
         self.second_order_mode = known_mode(second_order_mode)
-        self.f, self.indices, self.dense = f, None, None
+        self.f, self.indices, self.dense, self.bends = f, None, None, None
         self.data = read_batches(f, data)
         self.hessian_regularization = hessian_regularization
         self.num_samples = sum(len(x) for x, _ in self.data)

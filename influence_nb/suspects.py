@@ -106,7 +106,7 @@ def _model_arrays(f, x, y, names=("x", "y")):
     "x in the model's precision, y int64, or [n, 1] for a model with one output"
     x, y = map(_as_numbers, (x, y), names)
     if x.is_floating_point(): x = x.to(f.theta.dtype)
-    try: width = f.outputs(f.theta, x[:1]).shape[1:]
+    try: width = getattr(f.outputs(f.theta, x[:1]), "shape", ())[1:]
     except (RuntimeError, ValueError, TypeError, IndexError):
         return x, y  # `check_samples` will say what is wrong
     if tuple(width) == (1,): return x, y.to(f.theta.dtype).reshape(len(y), -1)
@@ -125,7 +125,11 @@ def _class_numbers(y):
 def _outputs(f, x):
     "The model's outputs, [n, C]"
     slices = chunks(len(x), 8 * x[0].numel())
-    outputs = torch.cat([f.outputs(f.theta, x[rows]) for rows in slices]).detach()
+    parts = [f.outputs(f.theta, x[rows]) for rows in slices]
+    if not isinstance(parts[0], torch.Tensor): raise ValueError(
+        "model must return one tensor of class scores to be asked for its guesses, got "
+        f"{type(parts[0]).__name__}: wrap it in a model that returns that part")
+    outputs = torch.cat(parts).detach()
     if outputs.ndim == 2: return outputs
     raise ValueError("model must return one row of class scores a point, "
                      f"got shape {tuple(outputs.shape)}")
