@@ -314,7 +314,7 @@ def _products(f, data, second_order_mode):
 #| code-fold: true
 #| code-summary: "Plumbing"
 def _refuse_linear(curvature):
-    "A loss that is linear in the outputs bends nowhere: Gauss-Newton sees nothing of it"
+    "A loss linear in the outputs bends nowhere: Gauss-Newton sees nothing of it"
     if curvature.second_order_mode != "gauss_newton" or curvature.bends: return
     f = curvature.f
     x, y = (part[:256] for part in next(iter(curvature.data)))
