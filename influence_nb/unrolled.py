@@ -21,7 +21,7 @@ from .curvature import hessian_product
 from .influence import NotFittedError
 from .layers import chain_modules, chain_pass, chain_product
 
-# %% ../nbs/32_unrolled.ipynb #98470656
+# %% ../nbs/32_unrolled.ipynb #beab1f7d
 def sgd_update(
     theta: torch.Tensor,  # parameters before the step, [p]
     state: tuple,  # (velocity [p],)
@@ -38,7 +38,7 @@ def sgd_update(
     direction = g + momentum * velocity if nesterov else velocity
     return theta - rate * direction, (velocity,)
 
-# %% ../nbs/32_unrolled.ipynb #690d6e3b
+# %% ../nbs/32_unrolled.ipynb #e0872017
 def root(
     s: torch.Tensor,  # second moments, none negative
 ) -> torch.Tensor:  # their square roots, with derivative zero where s is zero
@@ -65,13 +65,13 @@ def adam_update(
     unbiased = m / (1 - betas[0] ** number), s / (1 - betas[1] ** number)
     return theta - rate * unbiased[0] / (root(unbiased[1]) + eps), (m, s)
 
-# %% ../nbs/32_unrolled.ipynb #beb15060
+# %% ../nbs/32_unrolled.ipynb #4dbe1856
 class TrainingStep(NamedTuple):
     "What has to be known of one step of training to repeat it."
     indices: torch.Tensor  # which training points were in the batch, [B] int
     options: dict  # settings of the update at that step
 
-# %% ../nbs/32_unrolled.ipynb #bb42eee7
+# %% ../nbs/32_unrolled.ipynb #7fa0808d
 def update_rule(
     optimizer: torch.optim.Optimizer,  # SGD, Adam or AdamW
 ) -> tuple:  # (update function, number of state vectors)
@@ -106,7 +106,7 @@ def step_options(
     decoupled = isinstance(optimizer, torch.optim.AdamW)
     return options | dict(betas=given["betas"], eps=given["eps"], decoupled=decoupled)
 
-# %% ../nbs/32_unrolled.ipynb #df371ebc
+# %% ../nbs/32_unrolled.ipynb #a4cbd1f2
 def weighted_gradient(
     run,  # the `TrainingRun` that knows loss and data
     theta: torch.Tensor,  # [p], or [m, p] for m runs
@@ -125,7 +125,7 @@ def weighted_gradient(
     slope = grad(lambda t, w: w @ losses(t, x, y) / len(x))
     return (vmap(slope) if w.ndim == 2 else slope)(theta, w)
 
-# %% ../nbs/32_unrolled.ipynb #19a3c30a
+# %% ../nbs/32_unrolled.ipynb #9f6dd184
 class TrainingRun:
     """A run of training that can be repeated and differentiated.
 
@@ -167,7 +167,7 @@ class TrainingRun:
         for theta, _ in states_of(self, weights=weights): pass
         return theta
 
-# %% ../nbs/32_unrolled.ipynb #404b1560
+# %% ../nbs/32_unrolled.ipynb #b1967180
 #| code-fold: true
 #| code-summary: "What a run refuses"
 def _refuse_optimizer(optimizer, model, names):
@@ -189,7 +189,7 @@ def _rows(indices, n):
         raise ValueError(f"indices must be rows of the {n} training points")
     return indices
 
-# %% ../nbs/32_unrolled.ipynb #d2e50686
+# %% ../nbs/32_unrolled.ipynb #3c1d0f90
 def states_of(
     run: TrainingRun,  # the run
     first: int = 0,  # number of the step to begin before
@@ -206,7 +206,7 @@ def states_of(
         theta, state = run.update(theta, state, g, number, **step.options)
     yield theta, state
 
-# %% ../nbs/32_unrolled.ipynb #78fb5eda
+# %% ../nbs/32_unrolled.ipynb #a73f7b09
 def sgd_derivatives(
     run: TrainingRun,  # made with `torch.optim.SGD`, no weight decay, not Nesterov's
     query: torch.Tensor,  # gradient of q at the end of the run, [p]
@@ -224,7 +224,7 @@ def sgd_derivatives(
         m = options["momentum"] * m
     return derivatives
 
-# %% ../nbs/32_unrolled.ipynb #131a94a7
+# %% ../nbs/32_unrolled.ipynb #fcc6d48d
 def batch_hessian_product(
     f: LossOfParameters,  # the loss as a function of the parameters
     modules,  # what `chain_modules(f)` returned: None where the model is no chain
@@ -258,7 +258,7 @@ def derivative_sweep(
         yield number, indices, G @ m / len(x)
         lam = lam + batch_hessian_product(run.f, modules, theta, x, y, m) / len(x)
 
-# %% ../nbs/32_unrolled.ipynb #82f24670
+# %% ../nbs/32_unrolled.ipynb #1fccaf4b
 def states_backward(
     run: TrainingRun,  # the run
     every: int = 1,  # keep one state in so many, and compute the others again
@@ -271,7 +271,7 @@ def states_backward(
         piece = list(islice(states_of(run, first, kept[first]), length))
         yield from zip(reversed(range(first, first + length)), reversed(piece))
 
-# %% ../nbs/32_unrolled.ipynb #af682dc5
+# %% ../nbs/32_unrolled.ipynb #9a4b33aa
 def weight_derivatives(
     run: TrainingRun,  # the run
     queries: torch.Tensor,  # gradients at the end of the run, one a column, [p, k]
@@ -283,7 +283,7 @@ def weight_derivatives(
         total.index_add_(0, indices, part)
     return total
 
-# %% ../nbs/32_unrolled.ipynb #0be6f264
+# %% ../nbs/32_unrolled.ipynb #bb8b03c9
 def repeated_end(
     run: TrainingRun,  # what was recorded
     reached: torch.Tensor,  # the parameters that training reached, [p]
@@ -299,7 +299,7 @@ def repeated_end(
                      f"{off:.1e} " "of the way. Dropout, batch-norm, clipped gradients "
                      "or steps that " "were not recorded?")
 
-# %% ../nbs/32_unrolled.ipynb #234a7038
+# %% ../nbs/32_unrolled.ipynb #2e518a6c
 def training_rows(
     run: TrainingRun,  # the run
     x=None,  # inputs, [N, …]; without x and y, all of the run's
@@ -320,7 +320,7 @@ def training_rows(
                          "a point that was trained on")
     return torch.tensor(found)
 
-# %% ../nbs/32_unrolled.ipynb #7da0e733
+# %% ../nbs/32_unrolled.ipynb #a09e6579
 #| code-fold: true
 #| code-summary: "What to do first, and how many queries at a time"
 def _fitted(influence):
@@ -331,7 +331,7 @@ def _fitted(influence):
 
 def _queries_at_once(f): return max(1, QUERY_ELEMENTS // len(f.theta))
 
-# %% ../nbs/32_unrolled.ipynb #255b2434
+# %% ../nbs/32_unrolled.ipynb #d6ac8ea9
 QUERY_ELEMENTS = 2**22  # numbers in the queries of one sweep
 
 class UnrolledInfluence:
