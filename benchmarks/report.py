@@ -9,19 +9,19 @@ from workloads import APPROXIMATE, TITLES
 NAMES = {"by_hand": "by hand (a bound)", "pydvl": "pyDVL"}
 # what a reader should know of a row, by workload
 NOTES = {"W1cg": "pyDVL's CG takes a norm over the wrong axis and solves only the "
-         "first p right-hand sides; its " "simultaneous form is right with one batch, "
+         "first p right-hand sides; its simultaneous form is right with one batch, "
          "and off where the last of several batches is smaller.",
          "W4": "pyDVL's CG may leave off early (the error column tells); dattri's CG "
          "does a fixed number of steps.", "W5": "Not the same Fisher: influence_nb and "
          "curvlinops take it exact over the classes, kronfluence samples one label "
          "a point (its error is that of a sample), dattri takes the true labels (and "
-         "lays bias behind weight before it " "shapes both to [out, in + 1], so that a "
+         "lays bias behind weight before it shapes both to [out, in + 1], so that a "
          "layer with a bias is rotated out of order), and pyDVL backpropagates √p log "
-         "p summed " "over the classes, so that products of different classes stay in. "
+         "p summed over the classes, so that products of different classes stay in. "
          "*Exact* is the damped Gauss-Newton matrix, "
          "*definition* EKFAC exact over the classes.",
          "W6": "By default pyDVL, and always captum and dattri, drop what lies outside "
-         "the subspace; with a damping it is λ " "there, which influence_nb and "
+         "the subspace; with a damping it is λ there, which influence_nb and "
          "pyDVL's `use_woodbury=True` keep.", "W7": "Two hundred steps do not converge "
          "here: the part along eigenvalues near λ is missing. The scale is the "
          "largest eigenvalue plus λ, found beforehand and given to every peer; "
@@ -90,7 +90,7 @@ def summary_lines(found):
     lines = ["", "## In short", "", "How many times as long the others take as the "
              "fastest row of influence_nb with the right number (below 1: they are "
              "faster). *As good* means an error no larger than ours (or below 1e-6, on "
-             "W4 below 1e-3); for the " "approximations (W5 to W7h) a correlation with "
+             "W4 below 1e-3); for the approximations (W5 to W7h) a correlation with "
              "the exact influences of ours less 0.01 at least. pyDVL's "
              "fastest method counts whatever its error.", "",
              "| | influence_nb | s | peak, MB | fastest peer as good | × | pyDVL × | "
@@ -144,7 +144,7 @@ def table(workload, rows):
         lines.append(f"| {' | '.join(cells)} |")
         if r["zero_rows"]:
             notes.append(f"- {name_of(r)}, {r['label']}, batches of "
-                         f"{r['batch_size']:,}: " f"{r['zero_rows']} of {r['rows']} "
+                         f"{r['batch_size']:,}: {r['zero_rows']} of {r['rows']} "
                          "test points get zeros only.")
     return lines + [""] * bool(notes) + notes
 
@@ -204,8 +204,8 @@ def scaling_lines(points):
     "The figure, described, with its numbers."
     lines = ["", "## How time and memory grow", "", "Ten test points against n rows of "
              "noisy digits, float64; network 64-h-h/4-10 as initialized, Gauss-Newton "
-             "matrix " "with λ = 0.01, ten steps of conjugate gradient, or EKFAC. "
-             "Memory is the peak over the loaded process less " "the result.", "",
+             "matrix with λ = 0.01, ten steps of conjugate gradient, or EKFAC. "
+             "Memory is the peak over the loaded process less the result.", "",
              "![Three panels on logarithmic axes. Left: peak extra memory of "
              "influence_nb against the number of training "
              "rows, beside a dashed line for keeping every gradient. Middle: time "
@@ -230,19 +230,19 @@ def markdown(report):
     lines = ["# Benchmarks", "", f"Measured on {report['date']} on {report['cores']} "
              f"cores ({report['threads']} threads), {report['system']}, "
              f"Python {report['python']}, in one run: each measurement in a process of "
-             "its own, warmed up, medians of " f"{report['rounds']} rounds (2 where "
+             f"its own, warmed up, medians of {report['rounds']} rounds (2 where "
              "one takes over 10 s) with the libraries in turn. Times vary by machine: "
              "compare within a table.", "", "**Run it again**: `python "
              "benchmarks/run.py` from the project's environment makes the peers' "
-             "environments and the " "trained networks on first use, measures "
+             "environments and the trained networks on first use, measures "
              "everything and writes this page, `results.json` and `scaling.svg`; "
              "`--only W4,W5`, `--libraries influence_nb,pydvl`, `--quick` for a part.",
              "", "**Read it**: *loader* is the time inside the data loaders' own "
              "iteration, which *fit*, *influences* and "
              "*together* leave out and *wall* counts: who reads the data again for "
-             "every product pays it many times. " "*Peak* is the highest resident "
+             "every product pays it many times. *Peak* is the highest resident "
              "memory over the loaded process; the result itself is part of it. *Error* "
-             "is the " "relative Frobenius distance from the exact damped influences "
+             "is the relative Frobenius distance from the exact damped influences "
              "(dense float64 algebra, or conjugate "
              "gradients to a residual of 1e-8), *correlation* Pearson's with them, "
              "*error from definition* the distance "
@@ -250,7 +250,7 @@ def markdown(report):
              "code for just this model: a bound, not a "
              "fair rival. *Batch* is the size of the loaders' batches. A run over "
              f"{report['limit_s']} s or {report['memory_gb']} GB is cut off, and the "
-             "row says so. The networks on the " "digits (1,437 to train, pixels from "
+             "row says so. The networks on the digits (1,437 to train, pixels from "
              "0 to 1) minimize the mean loss plus (0.001/2)‖θ‖² by L-BFGS, so "
              "that H + 0.01 I is positive definite."]
     if report["quick"]:

@@ -194,14 +194,16 @@ class NegativeCurvatureError(ValueError):
 # %% ../nbs/21_cg.ipynb #c0a10006
 #| code-fold: true
 #| code-summary: "The refusal and the warning"
-def _refuse_negative(result):
+def _refuse_negative(result, curvature):
     "Raise if a direction of no positive curvature was met"
     smallest = result.smallest_curvature
     if not smallest <= 0: return
+    of_hessian = getattr(curvature, "second_order_mode", "hessian") == "hessian"
+    others = ", train to a minimum, or use second_order_mode='gauss_newton'"
     raise NegativeCurvatureError(
         "the matrix is not positive definite: conjugate gradient met a curvature of "
-        f"{smallest:.3e}. Give a hessian_regularization well above {-smallest:.1e}, "
-        "train to a minimum, or use second_order_mode='gauss_newton'")
+        f"{smallest:.3e}. Give a hessian_regularization well above {-smallest:.1e}"
+        f"{others if of_hessian else ''}")
 
 def _warn_unless_solved(result, dtype):
     "Warn with the largest relative residual of the columns that missed their tolerance"
@@ -241,7 +243,7 @@ class CgInverse:
         "Raises `NegativeCurvatureError`; warns `ConvergenceWarning` with the residual."
         self.result = conjugate_gradient(
             self.curvature, B, preconditioner=self.preconditioner, **self.options)
-        _refuse_negative(self.result)
+        _refuse_negative(self.result, self.curvature)
         _warn_unless_solved(self.result, B.dtype)
         return self.result.solution
 

@@ -97,7 +97,7 @@ def linear_datamodeling_score(
             masks) < 3:
         raise ValueError(f"influences must have shape [{losses.shape[1]}, "
                          f"{masks.shape[1]}] and losses one row for each of three or "
-                         "more " f"subsets, got {tuple(influences.shape)} and "
+                         f"more subsets, got {tuple(influences.shape)} and "
                          f"{tuple(losses.shape)} for masks {tuple(masks.shape)}")
     predicted, m = -masks.to(influences.dtype) @ influences.T, len(masks)
     each = rank_correlation(losses, predicted)

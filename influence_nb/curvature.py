@@ -173,7 +173,7 @@ def _refuse_outputs(f, x):
     outputs = f.outputs(f.theta, x)
     if not isinstance(outputs, torch.Tensor):
         raise ValueError("second_order_mode='gauss_newton' needs a model that returns "
-                         "one tensor, got " f"{type(outputs).__name__}: use 'hessian', "
+                         f"one tensor, got {type(outputs).__name__}: use 'hessian', "
                          "or a model that returns what the loss uses")
 
 def _refuse_twice(f, mode, problem):
@@ -193,7 +193,7 @@ def _symmetric(product, result, V):
         raise ValueError("the curvature that torch computes for this model is not "
                          "symmetric: uᵀHv and vᵀHu "
                          f"differ by {gap.item():.0%}. The second derivative of some "
-                         "layer is wrong, as that " "of weight_norm is: remove it "
+                         "layer is wrong, as that of weight_norm is: remove it "
                          "(torch.nn.utils.remove_weight_norm)")
     return product
 
@@ -334,7 +334,7 @@ def _refuse_nan(total, V=torch.zeros(1)):
     "A product of finite directions V must be finite"
     if not total.isfinite().all() and V.isfinite().all():
         raise ValueError("the curvature holds NaN or infinite entries: the loss of "
-                         "some " "training point has no finite derivatives at these "
+                         "some training point has no finite derivatives at these "
                          "parameters")
 
 def _mean_products(curvature, V):
@@ -383,7 +383,7 @@ def _refuse_too_large(p, theta):
         raise ValueError(f"a dense matrix for p = {p:,} parameters takes "
                          f"{size / 2**30:,.0f} GiB with its "
                          f"copies, more than the {memory / 2**30:,.0f} GiB there are: "
-                         "use CgInfluence, " "ArnoldiInfluence, "
+                         "use CgInfluence, ArnoldiInfluence, "
                          "NystroemSketchInfluence or EkfacInfluence, or freeze layers")
 
 def _memory(device):

@@ -74,7 +74,7 @@ def _seen_through(f, outputs, y):
             w = -gradient.sum(dim, keepdim=True).movedim(dim, -1)
             return LossHessian("softmax", w.reshape(len(outputs), -1), dim)
     raise ValueError("the loss is linear in the model's outputs, so its Gauss-Newton "
-                     "matrix is " "zero: use second_order_mode='empirical_fisher', or "
+                     "matrix is zero: use second_order_mode='empirical_fisher', or "
                      "a loss with curvature, such as "
                      "CrossEntropyLoss of logits or a smooth loss in place of the "
                      "absolute value")
@@ -89,7 +89,7 @@ def _dense_form(product, outputs):
     C = outputs[0].numel()
     if C > DENSE_OUTPUTS:
         raise ValueError(f"the model has {C:,} outputs a sample, and the loss is "
-                         "neither a cross " "entropy along one dimension nor a sum of "
+                         "neither a cross entropy along one dimension nor a sum of "
                          "losses of single outputs: its Hessian of "
                          f"{C:,} × {C:,} is not formed. Use "
                          "second_order_mode='empirical_fisher'")

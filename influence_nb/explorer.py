@@ -260,7 +260,7 @@ def explorer_page(
              f"{_data_in_page(options)});")
     return (
         f"<div class=\"explorer-figure\">\n<style>{_static('explorer.css')}</style>\n"
-        f"<div>{still}</div>\n" "<script>(() => "
+        f"<div>{still}</div>\n<script>(() => "
         f"{{\n{script}\n{mount}\n}})();</script>\n</div>")
 
 # %% ../nbs/75_explorer.ipynb #d427a46c

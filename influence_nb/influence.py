@@ -41,7 +41,7 @@ def _advice(curvature, smallest, largest=0.0):
     mode = getattr(curvature, "second_order_mode", "hessian")
     if mode != "hessian":
         return (f"{advice}: a matrix of second_order_mode={mode!r} has eigenvalues "
-                "near zero " "wherever the data leave a direction of the parameters "
+                "near zero wherever the data leave a direction of the parameters "
                 "open")
     if smallest >= 0:
         return f"{advice}: the data leave a direction of the parameters open"
@@ -106,7 +106,7 @@ def _known_structure(block_structure):
                                                                          "parameter"):
         return block_structure
     raise ValueError("block_structure must be 'full', 'layer', 'parameter' or a "
-                     "mapping of block name → " "list of parameter names, got "
+                     "mapping of block name → list of parameter names, got "
                      f"{block_structure!r}")
 
 def parameter_blocks(
@@ -158,7 +158,7 @@ def block_regularizations(
     if not hasattr(given, "items"): given = dict.fromkeys(blocks, given)
     if set(given) != set(blocks):
         raise ValueError("hessian_regularization must have one value for each block "
-                         f"of {list(blocks)}, " f"got {list(given)}")
+                         f"of {list(blocks)}, got {list(given)}")
     return {block: _regularization(value, block) for block, value in given.items()}
 
 # %% ../nbs/17_influence.ipynb #c591cc15

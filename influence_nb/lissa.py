@@ -78,7 +78,7 @@ def _refuse_growth(A, r, grows, scale):
                               "its size, train to a minimum, or use "
                               "second_order_mode='gauss_newton'")
     raise DivergenceError(f"the Neumann series diverges with scale {scale:.3g}: the "
-                          "largest eigenvalue is " f"{curvature:.3g} or more. Give a "
+                          f"largest eigenvalue is {curvature:.3g} or more. Give a "
                           "scale of at least 1.1 times the largest")
 
 # %% ../nbs/22_lissa.ipynb #9ee9eb0a

@@ -119,7 +119,7 @@ def fit_logistic(
             length /= 2
         theta = theta - length * step
     warnings.warn(f"no optimum found: gradient norm {np.linalg.norm(gradient):.1e}; "
-                  "raise max_iter or " "hessian_regularization", ConvergenceWarning,
+                  "raise max_iter or hessian_regularization", ConvergenceWarning,
                   stacklevel=2)
     return theta
 

@@ -726,7 +726,7 @@ def _tour_html(show, count=12):
             ' style="border:1px solid #999;border-radius:6px;padding:.8em;'
             f'max-width:46rem;text-align:left">{bar}{"".join(slides)}'
             "<p>Read only: in JupyterLab (<code>make lab</code>) the same call is a "
-            "desk" " with buttons, keys and a file of decisions.</p>"
+            "desk with buttons, keys and a file of decisions.</p>"
             f"<script>{_TOUR_JS}</script></div>")
 
 # %% ../nbs/49_review.ipynb #f40a91b3

@@ -318,6 +318,6 @@ def fit_to_optimum(
         warnings.warn(f"no optimum found: gradient norm {optimum.gradient_norm:.2e} "
                       f"after {optimum.iterations} Newton "
                       f"steps (tol {tol:.0e}); raise max_iter, or give a "
-                      "hessian_regularization if the minimum is at " "infinity",
+                      "hessian_regularization if the minimum is at infinity",
                       ConvergenceWarning, stacklevel=2)
     return optimum

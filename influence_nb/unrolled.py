@@ -163,7 +163,7 @@ class TrainingRun:
         "The end of the same run, batch by batch, with other weights of the points."
         if weights.shape[-1] != len(self.x):
             raise ValueError(f"weights must have {len(self.x)} entries in each row, "
-                             "got " f"shape {list(weights.shape)}")
+                             f"got shape {list(weights.shape)}")
         for theta, _ in states_of(self, weights=weights): pass
         return theta
 
@@ -296,8 +296,8 @@ def repeated_end(
     off = (end - reached).norm() / (end - run.f.theta).norm()
     if off < 1e3 * torch.finfo(end.dtype).eps * len(run.steps): return end
     raise ValueError("run cannot be repeated: its end differs from the model by "
-                     f"{off:.1e} " "of the way. Dropout, batch-norm, clipped gradients "
-                     "or steps that " "were not recorded?")
+                     f"{off:.1e} of the way. Dropout, batch-norm, clipped gradients "
+                     "or steps that were not recorded?")
 
 # %% ../nbs/32_unrolled.ipynb #2e518a6c
 def training_rows(

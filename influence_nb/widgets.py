@@ -397,7 +397,7 @@ def _row(control, values):
     texts = [html.escape(text) for text in _texts(values)]
     if isinstance(control, Slider):
         field = (f'<input type="range" min="0" max="{len(values) - 1}" step="1" '
-                 f'value="{at}"' f' aria-valuetext="{texts[at]}" autocomplete="off">')
+                 f'value="{at}" aria-valuetext="{texts[at]}" autocomplete="off">')
         after = f'<output aria-live="off">{texts[at]}</output>'
     elif isinstance(control, Choice):
         options = [f'<option value="{i}"{" selected" * (i == at)}>{text}</option>'

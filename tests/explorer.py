@@ -135,7 +135,7 @@ def check_numbers(browser):
         refused = page.evaluate(ENGINE, unsolvable)
         sample = page.evaluate("async () => { const e = await import(new "
                                "URL('engine.js', location)), d = e.blobs(2000, 0.4, "
-                               "12345);" "return [[...d.x], [...d.y], "
+                               "12345);return [[...d.x], [...d.y], "
                                "[...e.unlucky(d.luck, 0.065)]] }")
         page.close()
     worst = [0.0, 0.0, 0.0]
