@@ -8,6 +8,7 @@ import anywidget
 import IPython.display
 import ipywidgets
 import matplotlib.pyplot as plt
+import pandas
 import sklearn.datasets
 import torch._dynamo
 from matplotlib_inline.config import InlineBackend
