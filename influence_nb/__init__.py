@@ -19,6 +19,7 @@ from .cg import (CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradie
 from .lissa import (DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series,
                     plain_neumann_series, stochastic_series)
 from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence
+from .pushthrough import PushThroughInfluence, PushThroughInverse, push_through
 from .ekfac import EkfacInfluence, EkfacInverse
 from .harmonic import InverseHarmonicMeanInfluence
 from .preconditioning import JacobiPreconditioner, NystroemPreconditioner, gauss_newton_diagonal

@@ -824,6 +824,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                           'influence_nb.pushthrough._refuse_rows': ( 'pushthrough.html#_refuse_rows',
                                                                                      'influence_nb/pushthrough.py'),
                                           'influence_nb.pushthrough._rows': ('pushthrough.html#_rows', 'influence_nb/pushthrough.py'),
+                                          'influence_nb.pushthrough._some': ('pushthrough.html#_some', 'influence_nb/pushthrough.py'),
+                                          'influence_nb.pushthrough._wide': ('pushthrough.html#_wide', 'influence_nb/pushthrough.py'),
                                           'influence_nb.pushthrough.curvature_rows': ( 'pushthrough.html#curvature_rows',
                                                                                        'influence_nb/pushthrough.py'),
                                           'influence_nb.pushthrough.gram': ('pushthrough.html#gram', 'influence_nb/pushthrough.py'),
