@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CLASS_COLORS', 'CLASS_MARKERS', 'sample_gaussian_blobs', 'synthetic_classification_dataset',
            'decision_boundary_fixed_variance_2d', 'plot_blobs', 'plot_gaussian_blobs', 'bayes_posterior', 'bayes_error',
-           'flip_labels', 'bayes_flip_probability']
+           'as_indices', 'flip_labels', 'bayes_flip_probability']
 
 # %% ../nbs/11_data.ipynb #10691882
 #| code-fold: true
@@ -22,16 +22,6 @@ def _random_state(random_state):
     if random_state is None: return np.random.mtrand._rand
     whole = isinstance(random_state, (int, np.integer))
     return np.random.RandomState(random_state) if whole else random_state
-
-def _as_indices(values, n, name):
-    "Indices in 0 … n − 1, from whole numbers or from a mask [n]"
-    values = np.asarray(values)
-    if values.dtype == bool and values.shape == (n,): return np.flatnonzero(values)
-    whole = values.dtype.kind in "iu"
-    if values.size and not (whole and 0 <= values.min() <= values.max() < n):
-        raise ValueError(f"{name} must name points of 0 … {n - 1}: whole numbers, "
-                         f"or a mask of bool [{n}]")
-    return values.astype(int).ravel()
 
 # %% ../nbs/11_data.ipynb #41333ed2
 #| code-fold: true
@@ -96,8 +86,8 @@ def decision_boundary_fixed_variance_2d(
     return lambda z: (mu_1 + mu_2) / 2 + np.asarray(z)[:, None] * along
 
 # %% ../nbs/11_data.ipynb #ddbf1394
-CLASS_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7",
-                "#D55E00", "#56B4E9", "#F0E442", "#000000")
+CLASS_COLORS = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9",
+                "#000000", "#F0E442", "#999999", "#8C564B")
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 # %% ../nbs/11_data.ipynb #bff3d4d0
@@ -140,7 +130,7 @@ def plot_gaussian_blobs(
     line=None,  # points of a line to draw, [m, 2]
     s: float | None = None,  # marker size, in points squared
     suptitle: str | None = None,  # title of the figure
-    figsize: tuple = (9, 4),  # inches
+    figsize: tuple = (6.4, 3.3),  # inches
 ):  # the two axes
     "Training and test points side by side, with a boundary if one is given."
     fig, axes = plt.subplots(1, 2, figsize=figsize, sharex=True, sharey=True,
@@ -175,6 +165,25 @@ def bayes_error(
     mu_1, mu_2 = (np.asarray(mu, dtype=float) for mu in (mu_1, mu_2))
     distance = np.linalg.norm(mu_2 - mu_1)
     return 0.5 * math.erfc(distance / (2 * sigma) / math.sqrt(2))
+
+# %% ../nbs/11_data.ipynb #11000001
+#| code-fold: true
+#| code-summary: "For arguments"
+def as_indices(
+    values,  # whole numbers in 0 … n − 1, or a mask of bool, [n]
+    n: int,  # how many points there are
+    name: str,  # of the argument, for the message
+) -> np.ndarray:  # the indices, int
+    "Indices of points, from numbers or from a mask. Raises `ValueError` by name."
+    values = np.asarray(values)
+    if values.dtype == bool and values.shape == (n,): return np.flatnonzero(values)
+    whole = values.dtype.kind in "iu"
+    if values.size and not (whole and 0 <= values.min() <= values.max() < n):
+        raise ValueError(f"{name} must name points of 0 … {n - 1}: whole numbers, "
+                         f"or a mask of bool [{n}]")
+    return values.astype(int).ravel()
+
+_as_indices = as_indices  # what it was called before
 
 # %% ../nbs/11_data.ipynb #968e5532
 def flip_labels(

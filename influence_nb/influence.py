@@ -13,8 +13,8 @@ import inspect
 import numpy as np
 import torch
 import matplotlib.pyplot as plt
-from matplotlib.colors import TwoSlopeNorm
-from .data import _as_indices
+from matplotlib.colors import Normalize, TwoSlopeNorm
+from .data import as_indices
 from .objective import (LossOfParameters, check_samples,
                                     plain_gradient)
 from .gradients import gradient_chunks, mixed_chunks
@@ -66,7 +66,8 @@ def _wide(device):
     return torch.float32 if torch.device(device).type == "mps" else torch.float64
 
 class DirectInverse:
-    "Solve with a dense Cholesky factor: exact, O(p³) once and O(p²) for each right-hand side."
+    """Solve with a dense Cholesky factor: exact, O(p³) once and O(p²) for each
+    right-hand side."""
     def __init__(
         self,
         curvature: Curvature,  # symmetric positive definite, [p, p]
@@ -111,7 +112,7 @@ def _known_structure(block_structure):
 
 def parameter_blocks(
     f: LossOfParameters,  # the loss as a function of the parameters
-    block_structure="full",  # "full", "layer", "parameter", or a mapping of block name → parameter names
+    block_structure="full",  # "full", "layer", "parameter", or block → parameter names
 ) -> dict:  # block name → indices into θ, or None for all of θ
     """Split θ into blocks. Raises `ValueError` for an unknown structure, an unknown
     name, or blocks that miss or share parameters."""
@@ -236,7 +237,7 @@ class FittedInverse:
         loss,  # loss(model(x), y), a mean over the batch
         hessian_regularization=0.0,  # λ, or a mapping of block name → λ
         *,
-        second_order_mode: str = "hessian",  # "hessian", "gauss_newton" or "empirical_fisher"
+        second_order_mode: str = "hessian",  # or "gauss_newton", "empirical_fisher"
         block_structure="full",  # "layer", "parameter", or block name → parameter names
         regularization=None,  # what pyDVL calls `hessian_regularization`
         **options,  # of the inverse
@@ -258,7 +259,7 @@ class FittedInverse:
         return {block: self.inverse(whole.block(i, damping[block]))
                 for block, i in blocks.items()}
 
-    def fit(self, train_loader, target="labels"):  # loader; key of targets in dicts → self
+    def fit(self, train_loader, target="labels"):  # loader; key of targets → self
         "Copy the parameters as they are now, and prepare the inverse of each block."
         f = LossOfParameters(self.model, self.loss, target)
         blocks = parameter_blocks(f, self.block_structure)
@@ -336,7 +337,7 @@ class InfluenceFactors(FittedInverse):
         x, y, *_ = _check_arguments(self, x, y, None, None, mode, ("x", "y"))
         return _connect(self.f, factors, x, y, mode, [None])[0]
 
-    def _self_scores(self, x, y):  # to override where a point is scored without its factor
+    def _self_scores(self, x, y):  # to override where a point needs no factor
         for _, G in gradient_chunks(self.f, x, y): yield (G * _solve(self, G)).sum(1)
 
     def self_influences(
@@ -356,7 +357,7 @@ class Influence(InfluenceFactors):
     may stand for the test loss, as a logit or a gap between groups; I/n is then its
     change."""
 
-    def _scores(self, blocks, x_test, y_test, x, y, mode):  # to score pairs without factors
+    def _scores(self, blocks, x_test, y_test, x, y, mode):  # to override: no factors
         factors = self.influence_factors(x_test, y_test)
         return _connect_blocks(self.f, factors, x, y, mode, blocks)
 
@@ -402,38 +403,44 @@ class DirectInfluence(Influence):
 def plot_influences(
     x,  # points in the plane, [n, 2]
     influences,  # one signed value a point, [n]
-    corrupted_indices=None,  # points to circle in red: indices, or a mask [n]
+    corrupted_indices=None,  # points to ring in black: indices, or a mask [n]
     *,
     line=None,  # points of a line to draw, [m, 2]
     xlabel: str | None = None,  # label of the horizontal axis
     ylabel: str | None = None,  # label of the vertical axis
     suptitle: str | None = None,  # title of the figure
     legend_title: str | None = None,  # label of the color bar
-    colorbar_limits: tuple | None = None,  # (low, high); symmetric about zero by default
+    colorbar_limits: tuple | None = None,  # (low, high), by default about zero
+    one_sided: bool = False,  # scores from zero up, of which large ones are suspect
     ax=None,  # axes to draw on
 ):  # the axes
-    "Scatter points colored by influence: blue helps, red harms, white is zero."
+    """Scatter points colored by influence: blue helps, red harms, white is zero. With
+    `one_sided` by a score that is never negative, as self-influence: the darker, the
+    more suspect."""
     x, influences = np.asarray(x), np.asarray(influences).ravel()
     if x.ndim != 2 or x.shape != (len(influences), 2):
         raise ValueError(f"x must have shape [{len(influences)}, 2], one row for each "
                          f"influence, got {x.shape}")
     if ax is None: _, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
     largest = np.abs(influences).max() or 1.0
-    low, high = colorbar_limits or (-largest, largest)
+    if one_sided and influences.min() < 0: raise ValueError(
+        f"influences must not be negative if one_sided, got {influences.min():.3g}")
+    low, high = colorbar_limits or (0.0 if one_sided else -largest, largest)
+    zero_white = TwoSlopeNorm(0, min(low, -1e-300), max(high, 1e-300))
+    norm = Normalize(low, high) if one_sided else zero_white
     order = np.argsort(np.abs(influences))
-    points = ax.scatter(*x[order].T, c=influences[order], cmap="RdBu",
-                        norm=TwoSlopeNorm(0, min(low, -1e-300), max(high, 1e-300)),
-                        edgecolors="0.6", linewidths=0.3)
+    points = ax.scatter(*x[order].T, c=influences[order], norm=norm, edgecolors="0.6",
+                        cmap="Greys" if one_sided else "RdBu", linewidths=0.3)
     limits = ax.get_xlim(), ax.get_ylim()
     if line is not None: ax.plot(*np.asarray(line).T, color="black", linewidth=1)
     if corrupted_indices is not None:
-        ax.scatter(*x[_as_indices(corrupted_indices, len(x), "corrupted_indices")].T,
-                   facecolors="none", edgecolors="red", s=80, label="flipped label")
+        ax.scatter(*x[as_indices(corrupted_indices, len(x), "corrupted_indices")].T,
+                   facecolors="none", edgecolors="black", s=80, label="flipped label")
         ax.legend()
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=limits[0], ylim=limits[1])
     if suptitle: ax.figure.suptitle(suptitle)
-    ax.figure.colorbar(points, ax=ax, label=f"{legend_title or 'influence'}\nharms  ←  "
-                       "0  →  helps")
+    sides = "0  →  more suspect" if one_sided else "harms  ←  0  →  helps"
+    ax.figure.colorbar(points, ax=ax, label=f"{legend_title or 'influence'}\n{sides}")
     return ax
 
 # %% ../nbs/17_influence.ipynb #98d8fb23

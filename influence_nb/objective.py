@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['plain_loss', 'Inputs', 'concatenate', 'call_model', 'LossOfParameters', 'plain_gradient', 'as_samples', 'split_batch',
-           'Batches', 'as_targets', 'telling_rows', 'elsewhere', 'vectorizes', 'sample_losses', 'check_mean',
+           'as_targets', 'Batches', 'telling_rows', 'elsewhere', 'vectorizes', 'sample_losses', 'check_mean',
            'check_samples', 'regularized_objective', 'checked_number']
 
 # %% ../nbs/13_objective.ipynb #13000003
@@ -36,6 +36,17 @@ def plain_loss(
         at_theta = {name: piece.view_as(p) for (name, p), piece in pieces}
         return loss(functional_call(model, at_theta, (x,)), y)
     return L, torch.cat([p.flatten() for p in named.values()])
+
+# %% ../nbs/13_objective.ipynb #13000100
+#| code-fold: true
+#| code-summary: "How several tensors are described"
+def _names_of(x): return list(x.parts) if isinstance(x.parts, dict) else None
+
+def _describe(x):
+    "Types and shapes, for a message"
+    if isinstance(x, torch.Tensor): return f"{x.dtype}, {tuple(x.shape)}"
+    named = zip(_names_of(x) or range(len(x.parts)), x.tensors())
+    return "; ".join(f"{name}: {_describe(part)}" for name, part in named)
 
 # %% ../nbs/13_objective.ipynb #13000012
 class Inputs:
@@ -69,8 +80,7 @@ class Inputs:
 
 # %% ../nbs/13_objective.ipynb #13000013
 #| code-fold: true
-#| code-summary: "How several tensors are described, and known to vmap"
-def _names_of(x): return list(x.parts) if isinstance(x.parts, dict) else None
+#| code-summary: "How several tensors are known to vmap"
 def _raw(x): return x.parts if isinstance(x, Inputs) else x
 def _tensors(x): return x.tensors() if isinstance(x, Inputs) else [x]
 
@@ -78,12 +88,6 @@ def _from_tensors(tensors, names):
     return Inputs(tensors) if names is None else Inputs(dict(zip(names, tensors)))
 
 register_pytree_node(Inputs, lambda x: (x.tensors(), _names_of(x)), _from_tensors)
-
-def _describe(x):
-    "Types and shapes, for a message"
-    if isinstance(x, torch.Tensor): return f"{x.dtype}, {tuple(x.shape)}"
-    named = zip(_names_of(x) or range(len(x.parts)), x.tensors())
-    return "; ".join(f"{name}: {_describe(part)}" for name, part in named)
 
 # %% ../nbs/13_objective.ipynb #13000014
 #| code-fold: true
@@ -395,6 +399,23 @@ def _as_loader(data, name="train_loader"):
         "for tensors x and y give [(x, y)]")
     return data
 
+# %% ../nbs/13_objective.ipynb #13000040
+#| code-fold: true
+#| code-summary: "Parts of a batch, whole numbers"
+def _parts(value):
+    "Arrays and tensors in a nest of tuples and dicts"
+    if isinstance(value, Mapping): value = tuple(value.values())
+    if not isinstance(value, tuple): return [value] if hasattr(value, "ndim") else []
+    return [part for item in value for part in _parts(item)]
+
+def as_targets(
+    y,  # a tensor, or `Inputs`
+):  # the same, with whole numbers as int64
+    "Class numbers as losses want them."
+    if isinstance(y, Inputs): return y.map(as_targets)
+    small = (torch.uint8, torch.int8, torch.int16, torch.int32)
+    return y.long() if y.dtype in small else y
+
 # %% ../nbs/13_objective.ipynb #13000039
 class Batches:
     """The batches of a loader, a data set or a list, as pairs of tensors on a device.
@@ -420,23 +441,6 @@ class Batches:
 
     def to(self, device):  # read them to another device from now on
         self.device = device
-
-# %% ../nbs/13_objective.ipynb #13000040
-#| code-fold: true
-#| code-summary: "Parts of a batch, whole numbers"
-def _parts(value):
-    "Arrays and tensors in a nest of tuples and dicts"
-    if isinstance(value, Mapping): value = tuple(value.values())
-    if not isinstance(value, tuple): return [value] if hasattr(value, "ndim") else []
-    return [part for item in value for part in _parts(item)]
-
-def as_targets(
-    y,  # a tensor, or `Inputs`
-):  # the same, with whole numbers as int64
-    "Class numbers as losses want them."
-    if isinstance(y, Inputs): return y.map(as_targets)
-    small = (torch.uint8, torch.int8, torch.int16, torch.int32)
-    return y.long() if y.dtype in small else y
 
 # %% ../nbs/13_objective.ipynb #13000043
 def telling_rows(
@@ -483,6 +487,18 @@ def elsewhere(
     except Exception: return f.theta, y
     return (theta, rolled) if value.isfinite().all() else (f.theta, y)
 
+# %% ../nbs/13_objective.ipynb #13000105
+#| code-fold: true
+#| code-summary: "Why a loop must do"
+def _why_no_vmap(f, theta, x, y, by_loop):
+    "None, or the reason why a loop must do"
+    try: at_once = vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
+    except Exception as error:
+        return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+    near = (at_once - by_loop).norm() <= 1e-2 * by_loop.norm()
+    if near or not by_loop.isfinite().all(): return None
+    return "its gradients differ from autograd's"
+
 # %% ../nbs/13_objective.ipynb #13000048
 def vectorizes(
     f: LossOfParameters,  # the loss as a function of the parameters
@@ -510,17 +526,6 @@ def vectorizes(
     return f.by_vmap
 
 # %% ../nbs/13_objective.ipynb #13000049
-#| code-fold: true
-#| code-summary: "Why a loop must do, and the losses of samples"
-def _why_no_vmap(f, theta, x, y, by_loop):
-    "None, or the reason why a loop must do"
-    try: at_once = vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
-    except Exception as error:
-        return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
-    near = (at_once - by_loop).norm() <= 1e-2 * by_loop.norm()
-    if near or not by_loop.isfinite().all(): return None
-    return "its gradients differ from autograd's"
-
 def sample_losses(
     f: LossOfParameters,  # the loss as a function of the parameters
     theta: torch.Tensor,  # [p]
@@ -530,6 +535,14 @@ def sample_losses(
     "The loss of each sample by itself."
     if vectorizes(f, x, y): return vmap(f.of_sample, in_dims=(None, 0, 0))(theta, x, y)
     return torch.stack([f(theta, x[i:i + 1], y[i:i + 1]) for i in range(len(x))])
+
+# %% ../nbs/13_objective.ipynb #13000081
+def _rounding(f, theta, x, y, value):
+    "How far the loss moves with the last digits of the outputs: far if they saturate"
+    outputs = f.outputs(theta, x)
+    if not isinstance(outputs, torch.Tensor): return 0.0
+    nudged = outputs * (1 - 8 * torch.finfo(f.theta.dtype).eps)
+    return 10 * (f.loss_of(nudged, y) - value).abs()
 
 # %% ../nbs/13_objective.ipynb #13000050
 def check_mean(
@@ -553,14 +566,6 @@ def check_mean(
         "the mean number of tokens). Otherwise: use reduction='mean', give "
         f"{names[1]} the shape of the outputs, and use no layer that mixes the "
         "samples of a batch")
-
-# %% ../nbs/13_objective.ipynb #13000081
-def _rounding(f, theta, x, y, value):
-    "How far the loss moves with the last digits of the outputs: far if they saturate"
-    outputs = f.outputs(theta, x)
-    if not isinstance(outputs, torch.Tensor): return 0.0
-    nudged = outputs * (1 - 8 * torch.finfo(f.theta.dtype).eps)
-    return 10 * (f.loss_of(nudged, y) - value).abs()
 
 # %% ../nbs/13_objective.ipynb #13000052
 #| code-fold: true
@@ -640,6 +645,16 @@ def _check_labels(f, x, y, names):
         f"{names[1]} holds labels from {low} to {high}, but the model has outputs for "
         f"0 … {shape[1] - 1}")
 
+# %% ../nbs/13_objective.ipynb #13000057
+#| code-fold: true
+#| code-summary: "Reading a loader"
+def _read_all(f, data, name):
+    "The samples of a loader, in its order"
+    _refuse_shuffling(data, name)
+    pairs = list(Batches(data, f.theta.device, f.target))
+    if not pairs: raise ValueError(f"{name} is empty: the loader gave no batch")
+    return tuple(concatenate(parts) for parts in zip(*pairs))
+
 # %% ../nbs/13_objective.ipynb #13000056
 def check_samples(
     f: LossOfParameters,  # the loss as a function of the parameters
@@ -665,16 +680,6 @@ def check_samples(
     _check_labels(f, x, y, names)
     _check_loss(f, x, y, names)
     return x, y
-
-# %% ../nbs/13_objective.ipynb #13000057
-#| code-fold: true
-#| code-summary: "Reading a loader"
-def _read_all(f, data, name):
-    "The samples of a loader, in its order"
-    _refuse_shuffling(data, name)
-    pairs = list(Batches(data, f.theta.device, f.target))
-    if not pairs: raise ValueError(f"{name} is empty: the loader gave no batch")
-    return tuple(concatenate(parts) for parts in zip(*pairs))
 
 # %% ../nbs/13_objective.ipynb #13000066
 def regularized_objective(

@@ -11,7 +11,7 @@ __all__ = ['losses_at', 'leave_one_out_parameters', 'leave_one_out', 'newton_ste
 import warnings
 import torch
 from torch.func import grad, jacrev, vmap
-from .data import _as_indices
+from .data import as_indices
 from .objective import (LossOfParameters, check_samples,
                                     regularized_objective, sample_losses, vectorizes)
 from .training import ConvergenceWarning, newton_minimize
@@ -51,7 +51,7 @@ def _start(model, loss, x, y, indices, hessian_regularization):
         raise ValueError("x must hold at least two samples, or nothing is left")
     if indices is None: indices = range(len(x))
     if isinstance(indices, torch.Tensor): indices = indices.cpu()
-    indices = torch.as_tensor(_as_indices(indices, len(x), "indices"))
+    indices = torch.as_tensor(as_indices(indices, len(x), "indices"))
     if not len(indices): raise ValueError("indices must name at least one sample")
     R = regularized_objective(f, x, y, hessian_regularization)
     before = grad(R)(f.theta).norm().item()

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 from torch.func import grad, jacrev, vjp
 import matplotlib.pyplot as plt
-from .objective import LossOfParameters, check_samples, regularized_objective
+from .objective import (LossOfParameters, check_samples,
+                                    regularized_objective)
 
 # %% ../nbs/12_training.ipynb #49dbe6b8
 class TorchLogisticRegression(nn.Module):
@@ -50,6 +51,10 @@ class TorchMLP(nn.Sequential):
         for fan_in, fan_out in zip(layer_sizes, layer_sizes[1:]):
             layers += [nn.Linear(fan_in, fan_out, dtype=dtype), activation()]
         super().__init__(*layers[:-1])
+
+    def __getitem__(self, index):  # one layer; for a slice, those layers as Sequential
+        if not isinstance(index, slice): return super().__getitem__(index)
+        return nn.Sequential(*list(self)[index])
 
 # %% ../nbs/12_training.ipynb #b8ae7385
 class Losses(NamedTuple):
@@ -201,6 +206,10 @@ class Optimum(NamedTuple):
     # gradient within the tolerance, and a last step that was small beside θ
     converged: bool
 
+    def __repr__(self):
+        return (f"Optimum(gradient_norm={self.gradient_norm:.1e}, "
+                f"iterations={self.iterations}, converged={self.converged})")
+
 # %% ../nbs/12_training.ipynb #94b33313
 class ConvergenceWarning(UserWarning):
     """An iteration ended before it reached its tolerance; the message says how far it
@@ -238,7 +247,7 @@ def newton_minimize(
     gradient, value = grad(R), R(theta)
     g, at_rest = gradient(theta), False
     for iteration in range(max_iter + 1):
-        if iteration == max_iter or (at_rest and g.norm() <= tol): break
+        if at_rest and g.norm() <= tol: break
         if len(theta) ** 2 <= NEWTON_ELEMENTS:
             step = _newton_step(g, jacrev(gradient, chunk_size=256)(theta))
         else:
@@ -246,6 +255,7 @@ def newton_minimize(
             step = _newton_step_by_products(g, lambda direction: pull(direction)[0])
         short = step.norm() <= 1e-3 * (1 + theta.norm())
         at_rest = bool(short or -(g @ step) <= torch.finfo(g.dtype).eps * value.abs())
+        if iteration == max_iter: break  # what is reached may still be the minimum
         after = _line_search(R, gradient, theta, value, g, step)
         if after is None: break
         theta, value, g = after
@@ -294,7 +304,7 @@ def fit_to_optimum(
     hessian_regularization: float = 0.0,  # λ of the penalty (λ/2)‖θ‖²
     *,
     sample_weights=None,  # weight of each sample in the mean, [n]; all one by default
-    tol: float | None = None,  # gradient norm to reach; 1e-10 in float64, 1e-5 in float32 by default
+    tol: float | None = None,  # gradient norm to reach: 1e-10, or 1e-5 in float32
     max_iter: int = 50,  # largest number of Newton steps
 ) -> Optimum:  # gradient norm, steps, and whether that counts as converged
     """Minimize R(θ) = (1/n) Σ wᵢ L(zᵢ, θ) + (λ/2)‖θ‖² until the gradient vanishes.
