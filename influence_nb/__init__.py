@@ -39,7 +39,7 @@ from .review import (Evidence, Review, ReviewFileError, data_fingerprint, decisi
                      strongest_influences)
 from .failures import proximal_bregman_response, train_copies
 from .tracin import tracin
-from .unrolled import TrainingRun, UnrolledInfluence
+from .unrolled import TrainingRun, UnrolledInfluence, metasmoothness
 from .widgets import Choice, Slider, Toggle, explore
 from .explorer import NoOptimumError, influence_explorer, plot_explorer
 from .shared_checks import check_influence_class, influence_cases, influence_report

@@ -40,7 +40,7 @@ def train_copies(
 
 # %% ../nbs/33_failures.ipynb #5323caa2
 def proximal_bregman_response(
-    f: LossOfParameters,  # the loss as a function of the parameters; f.theta is where the model stands
+    f: LossOfParameters,  # the loss; f.theta is where the model stands
     x,  # training inputs, [n, …]
     y,  # training targets, [n, …]
     indices,  # points to give up, one at a time

@@ -23,6 +23,17 @@ def harmonic_mean(
     lam, squared_norms = hessian_regularization, (G * G).sum(1, keepdim=True)
     return (B - G.T @ ((G @ B) / (lam + squared_norms)) / len(G)) / lam
 
+# %% ../nbs/25_harmonic.ipynb #d2c71747
+def _block_gradients(curvature, max_elements):
+    """Gradients of the training points over √λ, restricted to the block, a chunk at a
+    time"""
+    f, i = curvature.f, curvature.indices
+    chunk_size = max(1, max_elements // len(f.theta))
+    for x, y in curvature.data:
+        for _, G in gradient_chunks(f, x, y, chunk_size):
+            G = G if i is None else G[:, i]
+            yield G / math.sqrt(curvature.hessian_regularization)
+
 # %% ../nbs/25_harmonic.ipynb #e14f5fc7
 class HarmonicMeanInverse:
     "Equation (3), a chunk of gradients at a time. Keeps the gradients if they are few."
@@ -60,17 +71,6 @@ class HarmonicMeanInverse:
     def to(self, device):  # move the gradients that are kept, and the curvature
         self.curvature.to(device)
         if self.kept: self.kept = [G.to(device) for G in self.kept]
-
-# %% ../nbs/25_harmonic.ipynb #d2c71747
-def _block_gradients(curvature, max_elements):
-    """Gradients of the training points over √λ, restricted to the block, a chunk at a
-    time"""
-    f, i = curvature.f, curvature.indices
-    chunk_size = max(1, max_elements // len(f.theta))
-    for x, y in curvature.data:
-        for _, G in gradient_chunks(f, x, y, chunk_size):
-            G = G if i is None else G[:, i]
-            yield G / math.sqrt(curvature.hessian_regularization)
 
 # %% ../nbs/25_harmonic.ipynb #f7e9fa42
 class InverseHarmonicMeanInfluence(Influence):

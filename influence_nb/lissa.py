@@ -71,12 +71,13 @@ def _refuse_growth(A, r, grows, scale):
         largest = largest_eigenvalue(A, like=r)
         curvature = largest if largest > 1.9 * scale else 0.0
     if curvature <= 0:
-        raise DivergenceError("the Neumann series diverges, for the matrix is not "
-                              "positive definite: it has an "
-                              f"eigenvalue of {curvature:.3e} or less. Give a "
-                              "hessian_regularization well above "
-                              "its size, train to a minimum, or use "
-                              "second_order_mode='gauss_newton'")
+        of_hessian = getattr(A, "second_order_mode", "hessian") == "hessian"
+        others = ", train to a minimum, or use second_order_mode='gauss_newton'"
+        raise DivergenceError(
+            "the Neumann series diverges, for the matrix is not positive definite: it "
+            f"has an eigenvalue of {curvature:.3e} or less. Give a "
+            f"hessian_regularization well above {-curvature:.1e}"
+            f"{others if of_hessian else ''}")
     raise DivergenceError(f"the Neumann series diverges with scale {scale:.3g}: the "
                           f"largest eigenvalue is {curvature:.3g} or more. Give a "
                           "scale of at least 1.1 times the largest")

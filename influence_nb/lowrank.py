@@ -25,7 +25,11 @@ def _rounding(values, p):
     relative = 10 * entries.eps + p * torch.finfo(torch.float64).eps
     return relative * values.abs().max().item() + 10 * p * entries.tiny * entries.eps
 
-def _refuse_indefinite(values, damping, p):
+def _of_hessian(curvature):
+    "Whether a matrix may have negative curvature: then Gauss-Newton is a way out"
+    return getattr(curvature, "second_order_mode", "hessian") == "hessian"
+
+def _refuse_indefinite(values, damping, p, curvature=None):
     "Rayleigh quotients that are not positive with λ, or a λ that drowns in rounding"
     smallest, rounding = values.min().item(), _rounding(values, p)
     if smallest + damping > rounding or damping == 0 and smallest >= -rounding: return
@@ -33,11 +37,12 @@ def _refuse_indefinite(values, damping, p):
         f"λ = {damping:.1e} is lost in rounding beside the eigenvalue "
         f"{values.max().item():.1e}: give a hessian_regularization above "
         f"{100 * rounding:.1e}, or use a model in float64 (model.double())")
+    others = ", train to a minimum, or use second_order_mode='gauss_newton'"
     raise SingularHessianError(
         "the matrix is not positive definite: it has a direction of curvature "
         f"{smallest:.3e}, and {smallest + damping:.3e} with λ. Give a "
-        f"hessian_regularization well above {max(0.0, -smallest):.1e}, train to a "
-        "minimum, or use second_order_mode='gauss_newton'")
+        f"hessian_regularization well above {max(0.0, -smallest):.1e}"
+        f"{others if _of_hessian(curvature) else ''}")
 
 # %% ../nbs/23_lowrank.ipynb #699db2c8
 class LowRankInverse:
@@ -196,7 +201,7 @@ class ArnoldiInverse(LowRankInverse):
         T, Q, _ = lanczos(curvature, steps, seed)
         values, S = torch.linalg.eigh(T)
         values = values.to(_precision(curvature))
-        _refuse_indefinite(values, damping, len(Q))
+        _refuse_indefinite(values, damping, len(Q), curvature)
         kept = values.abs().argsort(descending=True)[:rank]
         super().__init__(values[kept], Q @ S[:, kept], damping)
 
@@ -229,7 +234,7 @@ def nystroem(
     precision, Y, Omega = Y.dtype, Y.to(_wide(Y.device)), Omega.to(_wide(Y.device))
     S, V = torch.linalg.eigh((Omega.T @ Y + Y.T @ Omega) / 2)
     size = Y.norm().item()
-    shift = _shift(S.min().item(), size, len(Y), precision, _damping(A))
+    shift = _shift(S.min().item(), size, len(Y), precision, A)
     seen = (Y + shift * Omega) @ V
     kept = (S + shift > 0) & (seen.norm(dim=0) > torch.finfo(precision).eps * size)
     if not kept.any(): return S.new_zeros(1).to(precision), Omega[:, :1]  # A is zero
@@ -238,17 +243,18 @@ def nystroem(
     values = sigma**2 - shift
     return (values if shift == _damping(A) else values.clamp(min=0)).to(precision), U
 
-def _shift(smallest, size, p, precision, damping):
+def _shift(smallest, size, p, precision, A):
     "ν: a little rounding, or λ where the curvature is negative and λ outweighs it"
-    rounding = math.sqrt(p) * size
+    rounding, damping = math.sqrt(p) * size, _damping(A)
     if smallest > -rounding * torch.finfo(precision).eps:
         return rounding * torch.finfo(torch.float64).eps
     if damping >= -10 * smallest: return damping
     raise SingularHessianError(
         "Nyström needs a positive semidefinite matrix, and in this sketch the smallest "
         f"eigenvalue is {smallest:.3e}: give a hessian_regularization above "
-        f"{-10 * smallest:.1e}, or use second_order_mode='gauss_newton' or "
-        "'empirical_fisher', or ArnoldiInfluence")
+        f"{-10 * smallest:.1e}"
+        + (", or use second_order_mode='gauss_newton' or 'empirical_fisher', or "
+           "ArnoldiInfluence" if _of_hessian(A) else ""))
 
 # %% ../nbs/23_lowrank.ipynb #3e49c395
 class NystroemInverse(LowRankInverse):
@@ -270,38 +276,6 @@ class NystroemInverse(LowRankInverse):
     def check_options(rank, seed=0):  # raises `ValueError`
         _positive_integer(rank, "rank")
         _check_seed(seed)
-
-# %% ../nbs/23_lowrank.ipynb #72231c33
-class LowRankInfluence(Influence):
-    "Influences from a few eigenpairs of each block. Subclasses say how to find them."
-
-    def save(
-        self,
-        path,  # file to write
-    ):
-        """Write the eigenpairs, the parameters they belong to and the curvature's name
-        as plain tensors and strings. Raises `NotFittedError` before `.fit`."""
-        _save_eigenpairs(self, path)
-
-    def load(
-        self,
-        path,  # what `.save` wrote
-    ):  # self, fitted, with this object's λ
-        """Take eigenpairs from a file in place of `.fit`. Raises `ValueError` if it is
-        damaged or belongs to another model, curvature or blocks."""
-        return _load_eigenpairs(self, path)
-
-# %% ../nbs/23_lowrank.ipynb #346acb32
-class ArnoldiInfluence(LowRankInfluence):
-    """Influence functions with the largest eigenpairs from Lanczos' process, for any
-    curvature that is positive definite with λ (Schioppa and others 2022)."""
-    inverse_class = ArnoldiInverse
-
-# %% ../nbs/23_lowrank.ipynb #61a9ef10
-class NystroemSketchInfluence(LowRankInfluence):
-    """Influence functions with a Nyström sketch: one block product, for curvature
-    without a negative part that λ does not outweigh (Hataya and Yamada 2023)."""
-    inverse_class = NystroemInverse
 
 # %% ../nbs/23_lowrank.ipynb #cfcc8802
 #| code-fold: true
@@ -334,6 +308,8 @@ def _checked_pair(path, block, pair, p, dtype):
     return values, U
 
 # %% ../nbs/23_lowrank.ipynb #7d116b05
+#| code-fold: true
+#| code-summary: "Writing eigenpairs, and reading them again"
 def _save_eigenpairs(influence, path):
     "Plain tensors and names"
     f = _fitted(influence)
@@ -368,3 +344,35 @@ def _load_eigenpairs(influence, path):
         inverses[block] = LowRankInverse(*pair, damping[block])
     influence.f, influence.blocks, influence.inverses = f, indices, inverses
     return influence
+
+# %% ../nbs/23_lowrank.ipynb #72231c33
+class LowRankInfluence(Influence):
+    "Influences from a few eigenpairs of each block. Subclasses say how to find them."
+
+    def save(
+        self,
+        path,  # file to write
+    ):
+        """Write the eigenpairs, the parameters they belong to and the curvature's name
+        as plain tensors and strings. Raises `NotFittedError` before `.fit`."""
+        _save_eigenpairs(self, path)
+
+    def load(
+        self,
+        path,  # what `.save` wrote
+    ):  # self, fitted, with this object's λ
+        """Take eigenpairs from a file in place of `.fit`. Raises `ValueError` if it is
+        damaged or belongs to another model, curvature or blocks."""
+        return _load_eigenpairs(self, path)
+
+# %% ../nbs/23_lowrank.ipynb #346acb32
+class ArnoldiInfluence(LowRankInfluence):
+    """Influence functions with the largest eigenpairs from Lanczos' process, for any
+    curvature that is positive definite with λ (Schioppa and others 2022)."""
+    inverse_class = ArnoldiInverse
+
+# %% ../nbs/23_lowrank.ipynb #61a9ef10
+class NystroemSketchInfluence(LowRankInfluence):
+    """Influence functions with a Nyström sketch: one block product, for curvature
+    without a negative part that λ does not outweigh (Hataya and Yamada 2023)."""
+    inverse_class = NystroemInverse

@@ -19,7 +19,7 @@ def training_input_gradients(
     y,  # training targets, [n, …]
     x_test,  # inputs whose mean loss matters, [N_test, …]
     y_test,  # their targets, [N_test, …]
-) -> torch.Tensor:  # derivative of the mean test loss by each training input, shaped as x
+) -> torch.Tensor:  # derivative of the mean test loss by each input, shaped as x
     """How the mean test loss changes when a training input moves and the model is
     retrained, to first order: equation (3)."""
     factor = influence.influence_factors(x_test, y_test).mean(0, keepdim=True)
@@ -47,7 +47,7 @@ def _check_budget(x, num_points, max_change):
 
 # %% ../nbs/52_perturbation.ipynb #7d2b236d
 def attack_training_set(
-    model,  # trained to an optimum; a copy is retrained, the model itself is not changed
+    model,  # trained to an optimum; a copy is retrained, the model stays as it is
     loss,  # loss(model(x), y), a mean over the batch
     x,  # training inputs, [n, …]
     y,  # training targets, [n, …]
@@ -58,9 +58,9 @@ def attack_training_set(
     num_points: int = 1,  # how many training points may be changed
     hessian_regularization: float = 0.0,  # λ
     iterations: int = 30,  # largest number of steps
-    limits: tuple = (-float("inf"), float("inf")),  # smallest and largest entry allowed in x
+    limits: tuple = (-float("inf"), float("inf")),  # smallest, largest entry of x
     until=None,  # function of the retrained model: stop when it is true
-) -> Attack:  # changed inputs, which rows, the losses on the way, and the retrained model
+) -> Attack:  # changed inputs, which rows, losses on the way, and the retrained model
     """Raise the loss of test points by small changes of training points: equation (4),
     a quarter of `max_change` a step.
 

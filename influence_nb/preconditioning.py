@@ -67,7 +67,7 @@ class JacobiPreconditioner:
     function of the residuals. Raises `ValueError` for an option that makes no sense."""
     def __init__(
         self,
-        probes: int | None = None,  # random vectors; None: exact up to p = 2,000, then 100
+        probes: int | None = None,  # random vectors; None: exact to p = 2,000, then 100
         seed: int = 0,  # of the random vectors
     ):
         _probe_options(probes, seed)
@@ -88,6 +88,19 @@ class JacobiPreconditioner:
             "divide by. Give a hessian_regularization")
         return DiagonalInverse(diagonal.clamp(min=lowest))
 
+# %% ../nbs/27_preconditioning.ipynb #c0a70012
+def _squared_pairs(f, inputs, deltas):
+    "Sum over the samples of the squares of their gradients, [p]"
+    parts = []
+    for name in f.names:
+        layer, _, kind = name.rpartition(".")
+        a, delta = inputs[layer], deltas[layer]
+        if a.shape[1] > 1:
+            raise ValueError(f"layer {layer!r} has {a.shape[1]} positions")
+        a, delta = a[:, 0].square(), delta[:, 0].square()
+        parts.append(delta.sum(0) if kind == "bias" else (delta.T @ a).flatten())
+    return torch.cat(parts)
+
 # %% ../nbs/27_preconditioning.ipynb #c0a70011
 def gauss_newton_diagonal(
     curvature: Curvature,  # of a model of linear layers with one position each
@@ -102,19 +115,6 @@ def gauss_newton_diagonal(
                 total += _squared_pairs(f, passed.inputs, passed.pull_back(column))
     total = total / curvature.num_samples + curvature.hessian_regularization
     return total if curvature.indices is None else total[curvature.indices]
-
-# %% ../nbs/27_preconditioning.ipynb #c0a70012
-def _squared_pairs(f, inputs, deltas):
-    "Sum over the samples of the squares of their gradients, [p]"
-    parts = []
-    for name in f.names:
-        layer, _, kind = name.rpartition(".")
-        a, delta = inputs[layer], deltas[layer]
-        if a.shape[1] > 1:
-            raise ValueError(f"layer {layer!r} has {a.shape[1]} positions")
-        a, delta = a[:, 0].square(), delta[:, 0].square()
-        parts.append(delta.sum(0) if kind == "bias" else (delta.T @ a).flatten())
-    return torch.cat(parts)
 
 # %% ../nbs/27_preconditioning.ipynb #c0a70002
 def _semidefinite(curvature, mode):

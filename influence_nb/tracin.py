@@ -13,8 +13,8 @@ from .training import LossOfParameters, check_samples
 # %% ../nbs/31_tracin.ipynb #861af7b1
 def tracin(
     f: LossOfParameters,  # the loss as a function of the parameters
-    checkpoints: torch.Tensor,  # parameters at some moments of training, one a row, [K, p]
-    rates,  # sum of the learning rates of the steps that each checkpoint stands for, [K]
+    checkpoints: torch.Tensor,  # parameters at some moments, one a row, [K, p]
+    rates,  # learning rates, summed over the steps that each stands for, [K]
     x_test,  # test inputs, [N_test, …]
     y_test,  # test targets, [N_test, …]
     x,  # training inputs, [N, …]

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['QUERY_ELEMENTS', 'sgd_update', 'root', 'adam_update', 'TrainingStep', 'update_rule', 'step_options',
-           'weighted_gradient', 'TrainingRun', 'states_of', 'sgd_derivatives', 'batch_hessian_product',
+           'weighted_gradient', 'states_of', 'TrainingRun', 'sgd_derivatives', 'batch_hessian_product',
            'derivative_sweep', 'states_backward', 'weight_derivatives', 'repeated_end', 'training_rows',
-           'UnrolledInfluence']
+           'UnrolledInfluence', 'metasmoothness']
 
 # %% ../nbs/32_unrolled.ipynb #520abcc9
 import copy
@@ -111,7 +111,7 @@ def weighted_gradient(
     run,  # the `TrainingRun` that knows loss and data
     theta: torch.Tensor,  # [p], or [m, p] for m runs
     indices: torch.Tensor,  # which training points are in the batch, [B] int
-    weights=None,  # of all training points, [n], or [m, n] for m runs; all one by default
+    weights=None,  # of all points, [n], or [m, n] for m runs; all one by default
 ) -> torch.Tensor:  # mean gradient of the batch with weights on its points, shaped as θ
     "The gradient g of equation (1)."
     x, y = run.x[indices], run.y[indices]
@@ -124,6 +124,45 @@ def weighted_gradient(
     losses = vmap(run.f.of_sample, in_dims=(None, 0, 0))
     slope = grad(lambda t, w: w @ losses(t, x, y) / len(x))
     return (vmap(slope) if w.ndim == 2 else slope)(theta, w)
+
+# %% ../nbs/32_unrolled.ipynb #3c1d0f90
+def states_of(
+    run,  # the `TrainingRun`
+    first: int = 0,  # number of the step to begin before
+    start: tuple | None = None,  # (θ, state vectors) there; the beginning by default
+    weights: torch.Tensor | None = None,  # of the points, [n] or [m, n]; all one
+):  # yields (θ [p] or [m, p], state vectors) before each step, and after the last
+    "Compute the run again, or m runs side by side."
+    zeros = torch.zeros_like(run.f.theta)
+    if weights is not None: zeros = zeros.expand(*weights.shape[:-1], -1)
+    theta, state = start or (run.f.theta + zeros, (zeros,) * run.vectors)
+    for number, step in enumerate(run.steps[first:], first + 1):
+        yield theta, state
+        g = weighted_gradient(run, theta, step.indices, weights)
+        theta, state = run.update(theta, state, g, number, **step.options)
+    yield theta, state
+
+# %% ../nbs/32_unrolled.ipynb #b1967180
+#| code-fold: true
+#| code-summary: "What a run refuses"
+def _refuse_optimizer(optimizer, model, names):
+    "An optimizer that has moved already, or does not hold what is trained"
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    missing = [name for name in names if id(model.get_parameter(name)) not in held]
+    if missing: raise ValueError(f"optimizer does not hold {missing}: freeze these "
+                                 "parameters, or give them to it")
+    if optimizer.state: raise ValueError(
+        "optimizer has stepped before: make the run before the first step")
+
+def _rows(indices, n):
+    "Numbers of training points, also from a mask"
+    indices = torch.as_tensor(indices)
+    if indices.dtype == torch.bool and len(indices) == n:
+        indices = indices.nonzero()[:, 0]
+    whole = indices.ndim == 1 and len(indices) and indices.dtype == torch.long
+    if not whole or indices.min() < 0 or indices.max() >= n:
+        raise ValueError(f"indices must be rows of the {n} training points")
+    return indices
 
 # %% ../nbs/32_unrolled.ipynb #9f6dd184
 class TrainingRun:
@@ -158,7 +197,7 @@ class TrainingRun:
 
     def retrained(
         self,
-        weights: torch.Tensor,  # of the points, [n] or [m, n]: one as it was, zero without
+        weights: torch.Tensor,  # of the points, [n] or [m, n]: one as it was, or zero
     ) -> torch.Tensor:  # θ at the end, [p] or [m, p]
         "The end of the same run, batch by batch, with other weights of the points."
         if weights.shape[-1] != len(self.x):
@@ -166,45 +205,6 @@ class TrainingRun:
                              f"got shape {list(weights.shape)}")
         for theta, _ in states_of(self, weights=weights): pass
         return theta
-
-# %% ../nbs/32_unrolled.ipynb #b1967180
-#| code-fold: true
-#| code-summary: "What a run refuses"
-def _refuse_optimizer(optimizer, model, names):
-    "An optimizer that has moved already, or does not hold what is trained"
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    missing = [name for name in names if id(model.get_parameter(name)) not in held]
-    if missing: raise ValueError(f"optimizer does not hold {missing}: freeze these "
-                                 "parameters, or give them to it")
-    if optimizer.state: raise ValueError(
-        "optimizer has stepped before: make the run before the first step")
-
-def _rows(indices, n):
-    "Numbers of training points, also from a mask"
-    indices = torch.as_tensor(indices)
-    if indices.dtype == torch.bool and len(indices) == n:
-        indices = indices.nonzero()[:, 0]
-    whole = indices.ndim == 1 and len(indices) and indices.dtype == torch.long
-    if not whole or indices.min() < 0 or indices.max() >= n:
-        raise ValueError(f"indices must be rows of the {n} training points")
-    return indices
-
-# %% ../nbs/32_unrolled.ipynb #3c1d0f90
-def states_of(
-    run: TrainingRun,  # the run
-    first: int = 0,  # number of the step to begin before
-    start: tuple | None = None,  # (θ, state vectors) there; the beginning by default
-    weights: torch.Tensor | None = None,  # of the points, [n] or [m, n]; all one
-):  # yields (θ [p] or [m, p], state vectors) before each step, and after the last
-    "Compute the run again, or m runs side by side."
-    zeros = torch.zeros_like(run.f.theta)
-    if weights is not None: zeros = zeros.expand(*weights.shape[:-1], -1)
-    theta, state = start or (run.f.theta + zeros, (zeros,) * run.vectors)
-    for number, step in enumerate(run.steps[first:], first + 1):
-        yield theta, state
-        g = weighted_gradient(run, theta, step.indices, weights)
-        theta, state = run.update(theta, state, g, number, **step.options)
-    yield theta, state
 
 # %% ../nbs/32_unrolled.ipynb #a73f7b09
 def sgd_derivatives(
@@ -241,7 +241,7 @@ def batch_hessian_product(
 
 def derivative_sweep(
     run: TrainingRun,  # the run
-    states,  # (number of the step from 0, (θ, state vectors)) before each, the last first
+    states,  # (number from 0, (θ, state vectors)) before each step, the last first
     queries: torch.Tensor,  # gradients at the end of the run, one a column, [p, k]
 ):  # yields (number, indices [B], contribution to ∂q/∂wᵢ [B, k]), the last step first
     """The derivative of every query by every weight, step by step (Maclaurin et al.
@@ -329,11 +329,11 @@ def _fitted(influence):
         "UnrolledInfluence is not fitted: call .fit(run) first")
     return influence.run
 
+QUERY_ELEMENTS = 2**22  # numbers in the queries of one sweep
+
 def _queries_at_once(f): return max(1, QUERY_ELEMENTS // len(f.theta))
 
 # %% ../nbs/32_unrolled.ipynb #d6ac8ea9
-QUERY_ELEMENTS = 2**22  # numbers in the queries of one sweep
-
 class UnrolledInfluence:
     """The derivative of a whole run of training: what each training point, weighted a
     little less in its batches, would have changed (equation (5); Ilyas & Engstrom
@@ -382,3 +382,19 @@ class UnrolledInfluence:
         blocks = rows.split(_queries_at_once(self.f))
         own = [self.influences(run.x[i], run.y[i])[:, i].diagonal() for i in blocks]
         return torch.cat(own)
+
+# %% ../nbs/32_unrolled.ipynb #32f00011
+def metasmoothness(
+    run: TrainingRun,  # the run
+    direction: torch.Tensor,  # in which the weights of the points go, [n]
+    step: float = 0.1,  # h
+) -> float:  # from −1 to 1: 1 where every parameter goes on as it began
+    """How straight the end of a run is in the weights of its points: equation (6)
+    (Engstrom et al. 2025, Definition 2)."""
+    if direction.shape != (len(run.x),): raise ValueError(
+        f"direction must have {len(run.x)} entries, got {list(direction.shape)}")
+    weights = 1 + step * torch.arange(3)[:, None] * direction
+    start, middle, end = run.retrained(weights)
+    weight = (end - start).abs()
+    agree = (middle - start).sign() * (end - middle).sign()
+    return ((weight * agree).sum() / weight.sum()).item()
