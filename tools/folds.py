@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 FIRST_CELLS = 15  # a picture that comes later does not open the page
-LONGEST = 12  # lines of a definition that stays open, its signature and docstring not counted
+LONGEST = 10  # lines of a definition that stays open, its signature and docstring not counted
 LONGEST_DRAWING = 6  # lines of a picture's code that stay open
 NAMES = 4  # how many names a folded line tells
 EXPORTED = '#| code-fold: show\n#| code-summary: "Exported source"\n'  # nbdev, before an `exports` cell
@@ -98,18 +98,21 @@ def visible(cell):
     return any(text.strip() for text in texts)
 
 
-def what_is_checked(body, exported):
-    "The words behind `Checks`: names that are tested, and that bad input is refused"
-    names = [name for node in body for name in called(node) if name in exported]
+def what_is_checked(body, here, exported):
+    """The words behind `Checks`: names that are tested, of this page if there are any,
+    and that bad input is refused"""
+    names = [name for node in body for name in called(node)]
+    names = ([name for name in names if name in here]
+             or [name for name in names if name in exported and name not in CHECKS])
     refused = any(refusals(part) for node in body for part in ast.walk(node))
     words = [list_of(names)] if names else []
     if refused: words.append("bad input is refused")
     return "; ".join(words)
 
 
-def summary(cell, is_exported, exported):
+def summary(cell, is_exported, here, exported):
     """(kind, words) of the line under which the code of a cell folds, or None where it
-    stays open; `exported`: the public names of the book"""
+    stays open; `here`, `exported`: the public names of the page, and of the book"""
     text, body = cell["source"], statements(cell["source"])
     if not body: return None
     if all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in body):
@@ -129,7 +132,8 @@ def summary(cell, is_exported, exported):
         return ("Code of the picture", "") if long > LONGEST_DRAWING else None
     if re.search(r"\bstored\(", text): return "Code of the experiment", ""
     if visible(cell): return None
-    if any(map(is_check, body)): return "Checks, all pass", what_is_checked(body, exported)
+    if any(map(is_check, body)): return "Checks, all pass", what_is_checked(
+        body, here, exported)
     if len(defined) == len(body) and sum(map(own_lines, defined)) > LONGEST:
         return "Code", described(defined)
     return None
@@ -140,14 +144,14 @@ def options(kind, words):
     return f"#| code-fold: true\n#| code-summary: {json.dumps(line, ensure_ascii=False)}\n"
 
 
-def fold_cell(cell, exported):
+def fold_cell(cell, here, exported):
     "Fold one cell; its `fold` is (kind, words) where the rule did it"
     is_exported = cell["source"].startswith(EXPORTED)
     text = cell["source"] = cell["source"].removeprefix(EXPORTED)
     error = lone_number(cell)
     if error is not None: cell["outputs"] = []
     if re.search(r"^#\|\s*code-fold", text, re.M): return
-    found = summary(cell, is_exported, exported)
+    found = summary(cell, is_exported, here, exported)
     if not found: return
     kind, words = found
     cell["fold"], cell["source"] = found, options(kind, words) + text
@@ -251,9 +255,11 @@ def fold(
     "Fold the plumbing of one notebook, in place."
     notebook = json.loads(path.read_text(encoding="utf-8"))
     for cell in notebook["cells"]: cell["source"] = "".join(cell["source"])
+    here = {name[1] for cell in notebook["cells"] if cell["cell_type"] == "code"
+            for name in SHOWN.finditer(cell["source"])}
     cells = once(notebook["cells"])
     for cell in cells:
-        if cell["cell_type"] == "code": fold_cell(cell, exported)
+        if cell["cell_type"] == "code": fold_cell(cell, here, exported)
     cells = beside(picture_first(joined(cells)))
     for cell in cells: cell.pop("fold", None)
     path.write_text(json.dumps(notebook | {"cells": cells}, ensure_ascii=False,
