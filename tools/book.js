@@ -5,12 +5,16 @@
 
   // A region that scrolls sideways is reached by Tab, and only then: formulas, code, tables.
   const regions = () => document.querySelectorAll(".katex-display, main pre, .table-scroll");
+  // What goes on to the right fades there, until it has been read to the end.
+  const goes_on = region => region.toggleAttribute("data-goes-on", region.scrollWidth - region.clientWidth - region.scrollLeft > 2);
+  document.addEventListener("scroll", event => { if (event.target.matches?.(".katex-display, main pre, .table-scroll")) goes_on(event.target); }, {capture: true, passive: true});
   const mark = () => regions().forEach(region => {
     if (region.scrollWidth > region.clientWidth + 1 || region.scrollHeight > region.clientHeight + 1) {
       region.tabIndex = 0;
       if (region.matches(".table-scroll")) region.setAttribute("role", "group");
       if (region.matches(".table-scroll")) region.setAttribute("aria-label", "table");
     } else region.removeAttribute("tabindex");
+    goes_on(region);
   });
   mark();
   window.addEventListener("load", mark);
@@ -18,19 +22,67 @@
   document.addEventListener("toggle", mark, true);
   if (document.fonts) document.fonts.ready.then(mark);
 
-  // Scripts of a page from disk may not fetch; the index comes as a script there.
-  if (location.protocol === "file:") {
-    const plain = window.fetch;
-    window.fetch = (what, ...rest) => !String(what).endsWith("search.json") ? plain(what, ...rest) : new Promise((resolve, reject) => {
-      const index = document.createElement("script");
-      index.src = script.dataset.offset + "site_libs/book/search.js";
-      index.onload = () => resolve(new Response(JSON.stringify(window.bookSearch)));
-      index.onerror = reject;
-      document.head.append(index);
+  // The search: the index and the engine come when somebody asks, as a script, which a
+  // page from disk may load too.
+  let loading = null;
+  const engine = () => loading ||= new Promise((resolve, reject) => {
+    const part = document.createElement("script");
+    part.src = script.dataset.offset + "site_libs/book/search.js";
+    part.onload = resolve;
+    part.onerror = reject;
+    document.head.append(part);
+  });
+  for (const box of document.querySelectorAll(".book-search")) {
+    const input = box.querySelector("input"), found = box.querySelector(".book-found");
+    const close = () => { found.hidden = true; };
+    const links = () => [...found.querySelectorAll("a")];
+    const line = (name, text) => { const e = document.createElement("span"); e.className = name; e.textContent = text; return e; };
+    const show = async () => {
+      const query = input.value.trim();
+      if (query.length < 2) return close();
+      await engine();
+      if (query !== input.value.trim()) return;
+      const entries = window.bookFind(query);
+      found.replaceChildren(...entries.map(entry => {
+        const link = document.createElement("a"), snippet = document.createElement("span");
+        link.className = "search-result";
+        link.href = script.dataset.offset + entry.href;
+        snippet.className = "search-result-text";
+        snippet.innerHTML = window.bookSnippet(entry, query);
+        link.append(line("search-result-title", entry.title), ...(entry.page === entry.title ? [] : [line("search-result-section", entry.page)]), snippet);
+        return link;
+      }));
+      if (!entries.length) found.append(line("search-none", "Nothing found"));
+      found.hidden = false;
+    };
+    input.addEventListener("focus", engine);
+    input.addEventListener("input", show);
+    box.addEventListener("keydown", event => {
+      const all = [input, ...links()], at = all.indexOf(document.activeElement);
+      if (event.key === "Escape") { close(); input.focus(); }
+      else if (event.key === "ArrowDown" && at < all.length - 1) all[at + 1].focus();
+      else if (event.key === "ArrowUp" && at > 0) all[at - 1].focus();
+      else if (event.key === "Enter" && at === 0 && all[1]) all[1].click();
+      else return;
+      event.preventDefault();
     });
+    document.addEventListener("click", event => { if (!box.contains(event.target)) close(); });
   }
+  document.addEventListener("keydown", event => {
+    const input = document.querySelector(".book-search input");
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName) || document.activeElement.isContentEditable;
+    if (!input?.checkVisibility() || !(event.key === "/" && !typing || (event.ctrlKey || event.metaKey) && event.key === "k")) return;
+    event.preventDefault();
+    input.focus();
+  });
 
-  // On paper everything is unfolded.
-  window.addEventListener("beforeprint", () => document.querySelectorAll("details:not([open])").forEach(d => { d.open = true; d.dataset.folded = ""; }));
-  window.addEventListener("afterprint", () => document.querySelectorAll("details[data-folded]").forEach(d => { d.open = false; delete d.dataset.folded; }));
+  // Where a link leads into a fold, the fold opens.
+  const unfold = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    if (target.matches(".named")) { const next = target.closest("p, div")?.nextElementSibling || target.nextElementSibling; const fold = next?.matches("details") ? next : next?.querySelector(":scope > details.code-fold"); if (fold) fold.open = true; }
+  };
+  window.addEventListener("hashchange", unfold);
+  unfold();
 })();

@@ -2,11 +2,13 @@
 copy.
 
 Quarto renders where it is on the path, otherwise smalldocs, both the same files to the same addresses. Then `pages.py` mends what a page needs to stand alone.
+Names of chapters execute these alone, and take the others from the last build;
 `--rendered-only` renders what a former build has executed. `--compare` builds a second
 time and lists the files that differ by a byte: none should, save where a chapter shows
 a measured time or an error at the level of rounding.
 """
 import argparse
+import ast
 import filecmp
 import json
 import os
@@ -32,17 +34,28 @@ def run(*command, cwd=BUILD):
     subprocess.run([str(part) for part in command], cwd=cwd, check=True)
 
 
-def copy_and_execute():
-    "The notebooks of the copy get fresh outputs; those of the project stay as they are"
-    shutil.rmtree(BUILD, ignore_errors=True)
-    BUILD.mkdir()
+def copy_and_execute(chosen):
+    """The notebooks of the copy get fresh outputs; those of the project stay as they
+    are. Only the chosen chapters, if there are any"""
+    if not chosen: shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir(exist_ok=True)
     for name in ("settings.ini", "_quarto.yml"): shutil.copy(ROOT / name, BUILD)
-    shutil.copytree(ROOT / "influence_nb", BUILD / "influence_nb",
+    shutil.copytree(ROOT / "influence_nb", BUILD / "influence_nb", dirs_exist_ok=True,
                     ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "nbs", BUILD / "nbs", symlinks=True,
-                    ignore=shutil.ignore_patterns(".ipynb_checkpoints", "images"))
-    run(sys.executable, ROOT / "tools/execute.py", "--player",
-        *sorted((BUILD / "nbs").glob("*.ipynb")), cwd=ROOT)
+    kept = {path.name for path in BUILD.glob("nbs/*.ipynb") if path.stem not in chosen}
+    shutil.copytree(ROOT / "nbs", BUILD / "nbs", symlinks=True, dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns(".ipynb_checkpoints", "images", *kept))
+    paths = [path for path in sorted((BUILD / "nbs").glob("*.ipynb"))
+             if not chosen or path.stem in chosen]
+    run(sys.executable, ROOT / "tools/execute.py", "--player", *paths, cwd=ROOT)
+
+
+def public_names():
+    "What the library defines for others, by name"
+    return {node.name for path in (ROOT / "influence_nb").glob("*.py")
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+            and not node.name.startswith("_")}
 
 
 def katex(target):
@@ -74,7 +87,8 @@ def render():
         shutil.copy(figure, BUILD / "nbs")
     run(sys.executable, "-c", "from nbdev.serve import proc_nbs; proc_nbs(n_workers=2)")
     same_addresses(BUILD / "_proc")
-    for path in (BUILD / "_proc").glob("*.ipynb"): fold(path)
+    names = public_names()
+    for path in (BUILD / "_proc").glob("*.ipynb"): fold(path, names)
     if shutil.which("quarto"):
         run("quarto", "render", "--no-cache", cwd=BUILD / "_proc")
     else: run(Path(sys.executable).parent / "smalldocs", "render", "--quiet", "_proc")
@@ -113,10 +127,11 @@ def main():
     parser.add_argument("--compare", action="store_true",
                         help="build again and compare with _docs/; exit 1 where a page "
                         "differs")
+    parser.add_argument("chapters", nargs="*", help="execute only these")
     options = parser.parse_args()
     run(sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()",
         cwd=ROOT)
-    if not options.rendered_only: copy_and_execute()
+    if not options.rendered_only: copy_and_execute(options.chapters)
     render()
     if options.compare:
         differing = differences(SITE, BUILD / "_docs")

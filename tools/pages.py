@@ -13,6 +13,9 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup, NavigableString
 
+import searching
+from weight import only_used, without_unused
+
 KATEX = re.compile(r"https://cdn\.jsdelivr\.net/npm/katex@[\w.-]+/dist")
 FOREIGN = re.compile(r"(https?:)?//")
 # what Quarto writes in front of a caption
@@ -22,6 +25,11 @@ PROSE = ("p", "li", "td", "figcaption", "summary")
 NOT_PROSE = ("a", "code", "pre", "script", "style", "h1", "h2", "h3", "h4", "h5", "h6")
 # (3) or equation (3), but not f(3) and not a year; or @fig-label
 REFERENCE = re.compile(r"(?:\b[Ee]quation )?(?<![\w)\]])\((\d{1,2})\)|@(fig-[\w-]+)")
+
+
+def fragment(markup):
+    "The one element of a piece of markup"
+    return BeautifulSoup(markup, "html.parser").find(True).extract()
 
 
 def soup_of(path): return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
@@ -205,13 +213,35 @@ def wrap_tables(soup):
         if not corner.get_text(strip=True): corner.name = "td"
 
 
+def code_after_picture(soup):
+    "The folded code of a picture stands below it, so that the picture comes first"
+    for cell in soup.select("main .cell:has(> details.code-fold)"):
+        fold = cell.find("details", class_="code-fold", recursive=False)
+        if fold.find_next_sibling() and cell.select_one("figure, .player"):
+            cell.append(fold.extract())
+
+
+def contents_on_phone(soup):
+    "What is on the page, folded below the title, where no margin has room for it"
+    items, title = soup.select_one("#TOC ul"), soup.select_one("#title-block-header")
+    if not items or not title or soup.select_one("details.here"): return
+    fold = fragment('<details class="here"><summary>On this page</summary></details>')
+    copied = fragment(str(items))
+    for element in [copied, *copied.select("*")]:
+        for name in ("id", "data-scroll-target", "class"): element.attrs.pop(name, None)
+    fold.append(copied)
+    title.insert_after(fold)
+
+
 def ways_in(soup):
     "On the front page: where to begin"
     chapters = [a["href"] for a in soup.select("#quarto-sidebar .sidebar-section "
                                                "a[href]")]
     study = [href for href in chapters if "mislabeling" in href]
-    ways = [("Read from the start", chapters[:1]), ("The case study", study),
-            ("Ten lines of code", ["#ten-lines"]), ("All chapters", ["#the-chapters"])]
+    start = [a["href"] for a in soup.select("#quarto-sidebar a[href$='_start.html']")]
+    ways = [("Start here", start[:1]), ("Read from the first chapter", chapters[:1]),
+            ("The case study", study), ("A dozen lines of code", ["#a-dozen-lines"]),
+            ("All chapters", ["#the-chapters"])]
     nav = soup.new_tag("nav",
                        attrs={"class": "ways-in", "aria-label": "where to begin"})
     for words, targets in ways:
@@ -285,43 +315,12 @@ def join_modules(site, pages):
                  for paths in (scripts.keys() - joined, joined))
 
 
-def search_from_disk(site):
-    """Quarto's search gives up on a page from disk; with the copy of the index it need
-    not"""
-    for script in site.glob("site_libs/quarto-search/quarto-search.js"):
-        text, found = re.subn(
-            r'window\.location\.protocol\s*===\s*"file:"\s*&&\s*!shownWarning', "false",
-            script.read_text(encoding="utf-8"))
-        if not found and '"file:"' in text:
-            print(f"{script.name} has changed: look whether its search still works on "
-                  "a page that is opened from disk")
-        script.write_text(text, encoding="utf-8")
-
-
-def mend_search(site):
-    """A copy of the search index that a page opened from disk may read, and words in
-    place of TeX"""
-    search_from_disk(site)
-    index = site / "search.json"
-    if not index.exists(): return
-    entries = json.loads(index.read_text(encoding="utf-8"))
-    for entry in entries:
-        text = re.sub(
-            r"\\(operatorname|text|math[a-z]*|left|right|[bB]ig[a-z]?)(?![a-z])", "",
-            entry["text"])
-        entry["text"] = re.sub(r"\\([A-Za-z]+)|\\.|[{}$]", lambda m: m[1] or "", text)
-    text = json.dumps(entries, ensure_ascii=False)
-    index.write_text(text, encoding="utf-8")
-    (site / "site_libs/book/search.js").write_text(f"window.bookSearch = {text};\n",
-                                                   encoding="utf-8")
-
-
 def equation_numbers(path): return set(equation_tags(soup_of(path)))
 
 
 def mend_page(path, site, tags_of, modules):
-    """One page, in place, and what it still asks of other hosts; `tags_of`: page →
-    numbers of its equations, `modules`: as of `join_modules`"""
+    """One page, in place: what it still asks of other hosts, and what the search knows
+    of it; `tags_of`: page → numbers of its equations, `modules`: as of `join_modules`"""
     soup, depth = soup_of(path), "../" * (len(path.relative_to(site).parts) - 1)
     only_this_site(soup, depth)
     open_contents(soup)
@@ -333,9 +332,15 @@ def mend_page(path, site, tags_of, modules):
     order_headings(soup)
     wrap_tables(soup)
     link_references(soup, tags_of)
+    code_after_picture(soup)
+    contents_on_phone(soup)
+    searching.own_field(soup, fragment)
+    without_unused(soup)
     if path.name == "index.html" and path.parent == site: ways_in(soup)
     path.write_text(link_libraries(str(soup), depth), encoding="utf-8")
-    return [f"{path.name} asks for {address}" for address in asks_elsewhere(soup)]
+    href = path.relative_to(site).as_posix()
+    return ([f"{path.name} asks for {address}" for address in asks_elsewhere(soup)],
+            searching.entries(soup, href, searching.aliases().get(path.stem, ())))
 
 
 def book_pages(site):
@@ -385,9 +390,11 @@ def mend(
     with Pool(2) as pool:
         tags_of = dict(zip([path.relative_to(site).as_posix() for path in pages],
                            pool.map(equation_numbers, pages)))
-        asked += sum(pool.map(partial(mend_page, site=site, tags_of=tags_of,
-                                      modules=modules), pages), [])
-    mend_search(site)
+        mended = pool.map(partial(mend_page, site=site, tags_of=tags_of,
+                                  modules=modules), pages)
+    asked += [line for lines, _ in mended for line in lines]
+    searching.write_index(site, [entry for _, found in mended for entry in found])
+    only_used(site, pages)
     return asked
 
 

@@ -1,0 +1,162 @@
+"""How the pages of the built site are laid out, measured in Chromium: a table, one line
+a chapter. Run by `make test-browser`.
+
+For every chapter: the share of its height that is prose and formulas, visible code,
+outputs, figures, and folded lines; where the opening picture with its caption ends; how
+many boxes of code, tables and formulas are cut at 1,280 and 1,600 px; the smallest text
+in a figure, on the desk and on the phone. What is short of the goal stands in
+tests/layout_left.json and may only get better: `--write` writes today's numbers there,
+and refuses if one of them got worse. Names of chapters choose some.
+"""
+import argparse
+import base64
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from browser import CHROMIUM, DESK, PHONE, QUIET, SETTLE, SITE, served
+from pages import book_pages
+
+LEFT = Path(__file__).with_name("layout_left.json")
+WIDE = {"width": 1600, "height": 900}
+# at least or at most: what a page is measured by, and how far it may go on from there
+GOALS = {"prose": (">=", 35), "code": ("<=", 30), "picture": ("<=", 800),
+         "cut": ("<=", 0), "desk text": (">=", 10), "phone text": (">=", 8)}
+STEP = {"prose": 1, "code": 1, "picture": 8, "cut": 0, "desk text": 0.2,
+        "phone text": 0.2}  # what fonts of another machine may add
+
+# Every block of the page in the order of the eyes, with its kind; a block reaches to
+# where the next one begins, so that the shares add up to the height of the page.
+BLOCKS = r"""() => {
+  const main = document.querySelector('main'), kinds = [
+    ['figure', 'figure, .player, .review-tour, .explorer-figure, .cell-output img'],
+    ['output', '.cell-output'],
+    ['fold', 'details:not([open])'],
+    ['code', '.sourceCode, pre, summary'],
+    ['prose', 'p, li, h1, h2, h3, h4, h5, h6, blockquote, table, .math.display, summary, .ways-in, .description, dl, nav']];
+  const blocks = [];
+  const walk = element => {
+    for (const child of element.children) {
+      const box = child.getBoundingClientRect();
+      if (!box.height || !box.width || getComputedStyle(child).position === 'absolute') continue;
+      const kind = kinds.find(([, selector]) => child.matches(selector) && !(selector.startsWith('.cell-output') && child.querySelector('figure, .player, .review-tour, .explorer-figure, img')));
+      if (kind) blocks.push([kind[0], box.top]); else walk(child);
+    }
+  };
+  walk(main);
+  const end = main.getBoundingClientRect().bottom, share = {prose: 0, code: 0, output: 0, figure: 0, fold: 0};
+  blocks.forEach(([kind, top], i) => { share[kind] += Math.max(0, (i + 1 < blocks.length ? blocks[i + 1][1] : end) - top); });
+  const total = Object.values(share).reduce((a, b) => a + b, 0), opening = main.querySelector('figure:has(figcaption)');
+  for (const kind in share) share[kind] = 100 * share[kind] / total;
+  return {share, height: main.getBoundingClientRect().height, picture: opening ? opening.getBoundingClientRect().bottom + scrollY : null};
+}"""
+
+# Boxes whose content is wider than they are, with the first words of it
+CUT = r"""() => [...document.querySelectorAll('main pre, .table-scroll, .katex-display, main .cell-output')]
+  .filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1)
+  .map(box => box.textContent.trim().slice(0, 60))"""
+
+# Pictures of figures: what they hold, and how wide they are shown
+PICTURES = r"""() => [...document.querySelectorAll('main img')].filter(i => i.checkVisibility() && i.src.startsWith('data:image/png'))
+  .map(i => [i.src, i.getBoundingClientRect().width])"""
+
+
+def smallest_text(pictures):
+    """The smallest text of the pictures as shown, in px; None where none says how large
+    its text is"""
+    sizes = []
+    for source, width in pictures:
+        data = base64.b64decode(source.partition(",")[2])
+        said = Image.open(io.BytesIO(data)).info.get("smallest text")
+        if said: sizes.append(float(said) * width)
+    return min(sizes, default=None)
+
+
+def measured(browser, address):
+    "Everything that the table shows of one page"
+    page = browser.new_page(viewport=DESK, reduced_motion="reduce")
+    try:
+        page.goto(address, wait_until="load")
+        page.evaluate(SETTLE)
+        seen = page.evaluate(BLOCKS)
+        found = {kind: round(share) for kind, share in seen["share"].items()}
+        found["screens"] = round(seen["height"] / DESK["height"], 1)
+        if seen["picture"]: found["picture"] = round(seen["picture"])
+        cut = page.evaluate(CUT)
+        text = smallest_text(page.evaluate(PICTURES))
+        if text: found["desk text"] = round(text, 1)
+        page.set_viewport_size(WIDE)
+        page.evaluate(SETTLE)
+        found["cut"] = len(set(cut + page.evaluate(CUT)))
+        found["what is cut"] = cut[:3]
+        page.set_viewport_size(PHONE)
+        page.evaluate(SETTLE)
+        text = smallest_text(page.evaluate(PICTURES))
+        if text: found["phone text"] = round(text, 1)
+        return found
+    finally: page.close()
+
+
+def misses(found):
+    "Which goals a page misses, and by what number"
+    return {what: found[what] for what, (way, goal) in GOALS.items() if what in found
+            and not (found[what] >= goal if way == ">=" else found[what] <= goal)}
+
+
+def worse(today, before):
+    "What is worse than what was written down"
+    out = []
+    for what, number in today.items():
+        way, goal = GOALS[what]
+        allowed = before.get(what, goal)
+        short = allowed - number if way == ">=" else number - allowed
+        if short > STEP[what]: out.append(f"{what}: {number}, may be {allowed}")
+    return out
+
+
+def table(rows):
+    columns = ["screens", "prose", "code", "output", "figure", "fold", "picture", "cut",
+               "desk text", "phone text"]
+    print(f"{'chapter':<20}" + "".join(f"{column:>11}" for column in columns))
+    for name, found in rows.items():
+        print(f"{name:<20}" + "".join(f"{found.get(column, '–'):>11}"
+                                      for column in columns))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("chapters", nargs="*")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--site", type=Path, default=SITE)
+    options, rows = parser.parse_args(), {}
+    with sync_playwright() as playwright, served(options.site) as base:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        for path in book_pages(options.site):
+            if not options.chapters or path.stem in options.chapters:
+                rows[path.stem] = measured(browser, f"{base}/{path.name}")
+        browser.close()
+    table(rows)
+    left = json.loads(LEFT.read_text(encoding="utf-8")) if LEFT.exists() else {}
+    today = {name: misses(found) for name, found in rows.items()}
+    rose = [f"{name}: {line}" for name, missed in today.items()
+            for line in worse(missed, left.get(name, {}))]
+    cut = [f"{name}: cut: {words!r}" for name, found in rows.items()
+           for words in found["what is cut"]]
+    if options.write and (not rose or not LEFT.exists()):
+        kept = {name: missed for name, missed in left.items() if name not in rows}
+        LEFT.write_text(json.dumps(dict(sorted((kept | {n: m for n, m in today.items()
+                                                        if m}).items())), indent=1)
+                        + "\n", encoding="utf-8")
+    print(*cut[:20], *(f"worse: {line}" for line in rose), sep="\n")
+    counted = {what: sum(what in missed for missed in today.values()) for what in GOALS}
+    print("pages that miss a goal: " + ", ".join(f"{what} {number}" for what, number
+                                                 in counted.items()))
+    sys.exit(bool(rose))
+
+
+if __name__ == "__main__": main()

@@ -1,0 +1,53 @@
+// Finding in window.bookIndex: titles and what people type first, then headings and
+// names, then words of the text; exercises last. Every word asked for counts.
+(() => {
+  "use strict";
+  const COMMON = new Set("a an and are as at be by can do does for from how i if in is it its me my of on or so that the this to use was we what when where which who why will with you your".split(" "));
+  const split = text => text.toLowerCase().normalize("NFKD").replace(/[\u0300-\u036f]/g, "").split(/[^\p{L}\p{N}_]+/u).filter(Boolean);
+  const stem = word => word.length > 4 ? word.replace(/(ies)$/, "y").replace(/(?<=..)(ing|ed|es|s)$/, "") : word;
+  const prepared = window.bookIndex.map(entry => ({
+    entry, title: split(entry.title).map(stem), page: split(entry.page).map(stem),
+    aliases: (entry.aliases || "").split(" | ").map(phrase => split(phrase).map(stem)), text: split(entry.text).map(stem)}));
+
+  const near = (words, asked) => words.reduce((best, word) => Math.max(best, word === asked ? 1 : word.startsWith(asked) ? 0.4 + 0.4 * asked.length / word.length : 0), 0);
+  // how much of a short phrase was asked for, and how much of what was asked it holds
+  const cover = (phrase, asked) => {
+    const hits = asked.map(word => near(phrase, word));
+    return hits.reduce((a, b) => a + b, 0) ** 2 / (asked.length * Math.max(phrase.length, 1));
+  };
+  const WEIGHT = {page: 1, section: 0.6, name: 0.7, exercise: 0.2};
+
+  const score = (one, asked) => {
+    let total = 0, found = 0;
+    for (const word of asked) {
+      const title = near(one.title, word), page = near(one.page, word), text = near(one.text, word);
+      const typed = Math.max(0, ...one.aliases.map(phrase => near(phrase, word)));
+      const often = text ? Math.log1p(one.text.filter(other => other.startsWith(word)).length) : 0;
+      found += Math.max(title, page, typed, text) > 0;
+      total += 6 * title + 3 * typed + 1.5 * page + text * Math.min(often, 2.5);
+    }
+    const phrase = Math.max(cover(one.title, asked), 1.2 * Math.max(0, ...one.aliases.map(words => cover(words, asked))));
+    return (total / asked.length + 14 * phrase) * (found / asked.length) ** 3 * WEIGHT[one.entry.kind];
+  };
+
+  const askedWords = query => {
+    const all = split(query), kept = all.filter(word => !COMMON.has(word));
+    return (kept.length ? kept : all).map(stem);
+  };
+  window.bookFind = (query, limit = 12) => {
+    const asked = askedWords(query);
+    if (!asked.length) return [];
+    return prepared.map(one => [score(one, asked), one.entry]).filter(([points]) => points > 0.4)
+      .sort((a, b) => b[0] - a[0]).slice(0, limit).map(([, entry]) => entry);
+  };
+
+  const escaped = text => text.replace(/[&<>"']/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}[c]));
+  window.bookSnippet = (entry, query) => {
+    const asked = askedWords(query), text = entry.text, low = text.toLowerCase();
+    const at = Math.min(...asked.map(word => low.indexOf(word)).filter(i => i >= 0), Infinity);
+    const start = at === Infinity || at < 60 ? 0 : text.indexOf(" ", at - 50) + 1;
+    let out = escaped(text.slice(start, start + 160).replace(/\s\S*$/, ""));
+    for (const word of asked.filter(word => word.length > 1)) out = out.replace(new RegExp(`(?<![\\p{L}&])(${word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}\\p{L}*)`, "giu"), "<mark>$1</mark>");
+    return (start ? "… " : "") + out;
+  };
+})();
