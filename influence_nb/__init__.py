@@ -43,6 +43,7 @@ from .unrolled import TrainingRun, UnrolledInfluence, metasmoothness
 from .widgets import Choice, Slider, Toggle, explore
 from .explorer import NoOptimumError, influence_explorer, plot_explorer
 from .shared_checks import check_influence_class, influence_cases, influence_report
+from .zoo import check_zoo, zoo_case, zoo_report
 from .experiments import Cost, made_with, measure_cost, stored
 from .exercises import Exercise
 from .experiments import Cost, code_of, made_by, made_with, measure_cost, stored

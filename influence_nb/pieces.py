@@ -18,7 +18,7 @@ from torch import nn
 from torch.func import vjp, vmap
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
-from .training import LossOfParameters
+from .objective import LossOfParameters, call_model
 
 # %% ../nbs/72_pieces.ipynb #023cc9c4
 class Use(NamedTuple):
@@ -368,10 +368,21 @@ def _rows_one_by_one(f, x):
         outputs = [f.outputs(theta, _take(x, slice(i, i + 1)))[0] + 0 * theta.sum()
                    for i, theta in enumerate(thetas)]
     def pull(cotangent):
-        rows = torch.autograd.grad(outputs, thetas, cotangent.unbind(),
-                                   retain_graph=True, materialize_grads=True)
-        return torch.stack(rows)
+        try: rows = torch.autograd.grad(outputs, thetas, cotangent.unbind(),
+                                        retain_graph=True, materialize_grads=True)
+        except RuntimeError: rows = _rows_anew(f, x, cotangent)
+        return torch.stack(list(rows))
     return pull
+
+def _rows_anew(f, x, cotangent):
+    """With a pass forward for each: what is under a checkpoint is computed again on the
+    way back, and must find θ in its place"""
+    for i, v in enumerate(cotangent):
+        theta = f.theta.clone().requires_grad_()
+        def backward(model):
+            outputs = call_model(model, _take(x, slice(i, i + 1)))[0] + 0 * theta.sum()
+            return torch.autograd.grad(outputs, theta, v, materialize_grads=True)[0]
+        with torch.enable_grad(): yield f.under(theta, backward)
 
 # %% ../nbs/72_pieces.ipynb #23ab9691
 class Plan(NamedTuple):
@@ -468,14 +479,24 @@ def _checked(f, x, pieces, cotangent):
     for fastest in (False, True):
         missing = [piece for piece in pieces if piece.name not in right]
         tried = [_in_order(piece, fastest) for piece in missing]
-        passed = piece_pass(Plan(f, tried, None, None), x)
-        deltas = passed.pull_deltas(cotangent)
-        for piece in tried:
-            pairs = deltas[piece.name].mT @ passed.inputs[piece.name]
+        for piece, a, delta in _tried_pairs(f, tried, x, cotangent):
+            pairs = delta.mT @ a
             expected = G[:, piece.places.flatten()]
             error = (pairs.movedim(-3, 0).flatten(1) - expected).norm()
             if error <= _closeness(G) * expected.norm(): right[piece.name] = piece
     return right
+
+def _tried_pairs(f, pieces, x, cotangent):
+    """Yield (piece, a, δ) for those that have a way back; each is tried alone where it
+    fails for all together, as it does where one is computed under a checkpoint"""
+    passed = piece_pass(Plan(f, pieces, None, None), x)
+    try: deltas = passed.pull_deltas(cotangent)
+    except RuntimeError:
+        parts = [[piece] for piece in pieces] if len(pieces) > 1 else []
+        for part in parts: yield from _tried_pairs(f, part, x, cotangent)
+    else:
+        for piece in pieces:
+            yield piece, passed.inputs[piece.name], deltas[piece.name]
 
 def _in_order(piece, fastest):
     "The piece, with its samples changing fastest in a batch of parts, or slowest"
