@@ -23,6 +23,16 @@ def _random_state(random_state):
     whole = isinstance(random_state, (int, np.integer))
     return np.random.RandomState(random_state) if whole else random_state
 
+def _as_indices(values, n, name):
+    "Indices in 0 … n − 1, from whole numbers or from a mask [n]"
+    values = np.asarray(values)
+    if values.dtype == bool and values.shape == (n,): return np.flatnonzero(values)
+    whole = values.dtype.kind in "iu"
+    if values.size and not (whole and 0 <= values.min() <= values.max() < n):
+        raise ValueError(f"{name} must name points of 0 … {n - 1}: whole numbers, "
+                         f"or a mask of bool [{n}]")
+    return values.astype(int).ravel()
+
 # %% ../nbs/11_data.ipynb #41333ed2
 #| code-fold: true
 #| code-summary: "For arguments"
@@ -175,15 +185,7 @@ def as_indices(
     name: str,  # of the argument, for the message
 ) -> np.ndarray:  # the indices, int
     "Indices of points, from numbers or from a mask. Raises `ValueError` by name."
-    values = np.asarray(values)
-    if values.dtype == bool and values.shape == (n,): return np.flatnonzero(values)
-    whole = values.dtype.kind in "iu"
-    if values.size and not (whole and 0 <= values.min() <= values.max() < n):
-        raise ValueError(f"{name} must name points of 0 … {n - 1}: whole numbers, "
-                         f"or a mask of bool [{n}]")
-    return values.astype(int).ravel()
-
-_as_indices = as_indices  # what it was called before
+    return _as_indices(values, n, name)
 
 # %% ../nbs/11_data.ipynb #968e5532
 def flip_labels(

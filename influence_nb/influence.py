@@ -423,12 +423,12 @@ def plot_influences(
                          f"influence, got {x.shape}")
     if ax is None: _, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
     largest = np.abs(influences).max() or 1.0
+    low, high = colorbar_limits or (-largest, largest)
+    order = np.argsort(np.abs(influences))
     if one_sided and influences.min() < 0: raise ValueError(
         f"influences must not be negative if one_sided, got {influences.min():.3g}")
-    low, high = colorbar_limits or (0.0 if one_sided else -largest, largest)
     zero_white = TwoSlopeNorm(0, min(low, -1e-300), max(high, 1e-300))
-    norm = Normalize(low, high) if one_sided else zero_white
-    order = np.argsort(np.abs(influences))
+    norm = Normalize(max(low, 0.0), high) if one_sided else zero_white
     points = ax.scatter(*x[order].T, c=influences[order], norm=norm, edgecolors="0.6",
                         cmap="Greys" if one_sided else "RdBu", linewidths=0.3)
     limits = ax.get_xlim(), ax.get_ylim()
