@@ -7,9 +7,9 @@ from .data import (bayes_error, bayes_flip_probability, bayes_posterior, decisio
 from .objective import Batches, Inputs, LossOfParameters, check_mean, plain_loss
 from .training import (ConvergenceWarning, Losses, Optimum, TorchLogisticRegression, TorchMLP,
                        fit_to_optimum, fit_torch_model, plot_confusion_matrix, plot_losses)
-from .gradients import mixed_gradients, per_sample_gradients
-from .layers import LayerPass, flat_gradients, layer_pass, layer_products, linear_layers, output_gradients
-from .curvature import Curvature
+from .gradients import (LayerPass, flat_gradients, layer_pass, layer_products, linear_layers,
+                        mixed_gradients, output_gradients, per_sample_gradients)
+from .curvature import Curvature, plain_forms
 from .influence import (DirectInfluence, Influence, NotFittedError, SingularHessianError, deletion_changes, plot_influences,
                         sandwich_covariance)
 from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters, losses_at,
@@ -29,6 +29,7 @@ from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemI
 from .ekfac import EkfacInfluence, EkfacInverse
 from .harmonic import InverseHarmonicMeanInfluence, harmonic_mean
 from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
+from . import loss_hessian, products, kronecker  # the workshop: fast twins of plain functions
 from .compare import (DatamodelingScore, linear_datamodeling_score, losses_after_training, rank_correlation, subset_masks)
 from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
                           plot_detection, predicted_repair_change, repair_labels)

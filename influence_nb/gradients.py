@@ -4,12 +4,16 @@
 
 # %% auto #0
 __all__ = ['CHUNK_ELEMENTS', 'sample_gradients', 'chunks', 'finite_gradients', 'gradient_chunks', 'per_sample_gradients',
-           'mixed_chunks', 'mixed_gradients']
+           'is_linear_layer', 'linear_layers', 'input_rows', 'LayerPass', 'layer_pass', 'output_gradients',
+           'flat_gradients', 'layer_products', 'mixed_chunks', 'mixed_gradients']
 
 # %% ../nbs/14_gradients.ipynb #8a99356b
 #| code-fold: true
 #| code-summary: "Imports of the library"
+from typing import NamedTuple
 import torch
+import torch.nn.functional as F
+from torch import nn
 from torch.func import grad, jacrev, vmap
 from .objective import (LossOfParameters, call_model, check_samples,
                                     plain_gradient, vectorizes)
@@ -81,20 +85,159 @@ def per_sample_gradients(
     x, y = check_samples(f, x, y)
     return torch.cat([G for _, G in gradient_chunks(f, x, y, chunk_size)])
 
-# %% ../nbs/14_gradients.ipynb #441ada82
-def mixed_chunks(
+# %% ../nbs/14_gradients.ipynb #07e3d366
+#| code-fold: true
+#| code-summary: "Which layers these are"
+def is_linear_layer(
+    module,  # an `nn.Module`
+) -> bool:  # whether its matrix multiplies rows of its input
+    "A layer z = W a + b, or one that is so at each position of an image."
+    forward = type(module).forward
+    return forward is nn.Linear.forward or (forward is nn.Conv2d.forward
+                                            and module.groups == 1)
+
+# %% ../nbs/14_gradients.ipynb #20210508
+def linear_layers(
     f: LossOfParameters,  # the loss as a function of the parameters
-    x: torch.Tensor,  # floating-point inputs, [n, …]
+) -> dict:  # name → module of the layers with a trainable parameter
+    """The linear layers that θ consists of. Raises `ValueError` naming a layer of
+    another kind, or one that shares parameters."""
+    trainable = {id(f.model.get_parameter(name)) for name in f.names}
+    owner, layers = {}, {}
+    for name, module in f.model.named_modules():
+        own = [id(p) for p in module.parameters(recurse=False) if id(p) in trainable]
+        if own and not is_linear_layer(module):
+            raise ValueError(f"layer {name or 'model'!r} ({type(module).__name__}) has "
+                             "trainable parameters but is neither nn.Linear "
+                             "nor nn.Conv2d with groups=1: freeze it, or use a method "
+                             "that needs only flat gradients")
+        for p in own:
+            if p in owner:
+                raise ValueError(f"layers {owner[p]!r} and {name!r} share a parameter, "
+                                 "so its gradient is not one pair")
+            owner[p] = name
+        if own: layers[name] = module
+    return layers
+
+# %% ../nbs/14_gradients.ipynb #3594f054
+def input_rows(
+    module,  # an `nn.Linear` or an `nn.Conv2d`
+    x: torch.Tensor,  # its input, [n, …, in] or images [n, channels, height, width]
+) -> torch.Tensor:  # [n, positions, in]; for an image, the numbers in a patch
+    "The vectors that the layer's matrix is multiplied by, one for each position."
+    if isinstance(module, nn.Linear): return x.reshape(len(x), -1, x.shape[-1])
+    mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
+    padded = F.pad(x, module._reversed_padding_repeated_twice, mode)
+    return F.unfold(padded, module.kernel_size, module.dilation, 0,
+                    module.stride).transpose(1, 2)
+
+# %% ../nbs/14_gradients.ipynb #9b06fa66
+#| code-fold: true
+#| code-summary: "Plumbing"
+def _output_rows(module, z):
+    "The same for the output: [n, positions, out]"
+    return (z.reshape(len(z), -1, z.shape[-1]) if isinstance(module, nn.Linear)
+            else z.flatten(2).transpose(1, 2))
+
+# %% ../nbs/14_gradients.ipynb #e1c4b0ca
+class LayerPass(NamedTuple):
+    "What passed through the linear layers of a model on a batch."
+    outputs: torch.Tensor  # of the model, [n, …]
+    inputs: dict  # layer name → a, [n, positions, in]
+    # function: cotangent of the outputs [n, …] → {layer name: δ [n, positions, out]}
+    pull_back: object
+
+# %% ../nbs/14_gradients.ipynb #20b4482a
+#| code-fold: true
+#| code-summary: "Plumbing"
+def _watch(name, n, inputs, perturbations):
+    """A hook that notes a layer's input and adds a zero, to be differentiated by, to
+    its output"""
+    def hook(module, args, kwargs, output):
+        x = (*args, *kwargs.values())[0]
+        if name in inputs:
+            raise ValueError(f"layer {name!r} is called twice, so its gradient is not "
+                             "one pair")
+        if len(x) != n or x.ndim < 2:
+            raise ValueError(f"the input of layer {name!r} has shape {tuple(x.shape)}: "
+                             f"it must begin with the {n} samples")
+        inputs[name] = input_rows(module, x.detach())
+        perturbations[name] = torch.zeros_like(output, requires_grad=True)
+        return output + perturbations[name]
+    return hook
+
+# %% ../nbs/14_gradients.ipynb #b87bc7a8
+def layer_pass(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    x: torch.Tensor,  # inputs, [n, …]
+) -> LayerPass:  # the outputs, each layer's inputs, and the way back to each layer's δ
+    """One pass forward through the model that notes the inputs of its linear layers.
+
+    Raises `ValueError` naming a layer that is of another kind, shares parameters, or is
+    not called exactly once.
+    """
+    layers, inputs, perturbations = linear_layers(f), {}, {}
+    handles = [module.register_forward_hook(_watch(name, len(x), inputs, perturbations),
+                                            prepend=True, with_kwargs=True)
+               for name, module in layers.items()]
+    try:
+        with torch.enable_grad(): outputs = f.outputs(f.theta.detach(), x)
+        if not isinstance(outputs, torch.Tensor): raise ValueError(
+            f"the model returns {type(outputs).__name__}: here its outputs must be one "
+            "tensor, so let it return the part that the loss uses")
+    finally:
+        for handle in handles: handle.remove()
+    for name in layers:
+        if name not in inputs:
+            raise ValueError(f"layer {name!r} has trainable parameters but is never "
+                             "called as a layer")
+    def pull_back(cotangent):
+        deltas = torch.autograd.grad(outputs, list(perturbations.values()), cotangent,
+                                     retain_graph=True, materialize_grads=True)
+        return {name: _output_rows(layers[name], delta)
+                for name, delta in zip(perturbations, deltas)}
+    return LayerPass(outputs.detach(), inputs, pull_back)
+
+# %% ../nbs/14_gradients.ipynb #2c5f0526
+def output_gradients(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    outputs: torch.Tensor,  # of the model, [n, …]
     y: torch.Tensor,  # targets, [n, …]
-    chunk_size: int | None = None,  # samples at a time; bounded memory by default
-):  # yields (slice of the rows, their mixed gradients [b, p, *x.shape[1:]])
-    "The gradient in x, differentiated by θ, for a bounded number of samples at a time."
-    of_sample = jacrev(grad(f.of_sample, argnums=1), argnums=0)
-    mixed = vmap(of_sample, in_dims=(None, 0, 0))
-    if not vectorizes(f, x, y): mixed = lambda *at: _mixed_by_loop(f, *at)
-    for rows in chunks(len(x), len(f.theta) * x[0].numel(), chunk_size):
-        M = mixed(f.theta, x[rows], y[rows]).movedim(-1, 1)
-        yield rows, finite_gradients(M, rows.start)
+) -> torch.Tensor:  # ∂L(zᵢ)/∂outputsᵢ, [n, …]
+    "The gradient of each sample's loss at the model's output: what to pull back."
+    return grad(lambda o: f.loss_of(o, y) * len(o))(outputs)
+
+# %% ../nbs/14_gradients.ipynb #0e73e8b0
+def flat_gradients(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    inputs: dict,  # layer name → a, [n, positions, in]
+    deltas: dict,  # layer name → δ, [n, positions, out]
+) -> torch.Tensor:  # [n, p]
+    "Write the pairs out as gradients: a sum over positions of outer products."
+    columns = []
+    for name in f.names:
+        layer, _, kind = name.rpartition(".")
+        a, delta = inputs[layer], deltas[layer]
+        columns.append(delta.sum(1) if kind == "bias" else (delta.transpose(1, 2) @ a)
+                       .flatten(1))
+    return torch.cat(columns, dim=1)
+
+# %% ../nbs/14_gradients.ipynb #fda3ab9e
+def layer_products(
+    a: torch.Tensor,  # inputs of a layer, [n, positions, in]
+    delta: torch.Tensor,  # gradients at its output, [n, positions, out]
+    other_a: torch.Tensor,  # inputs for other samples, [m, positions, in]
+    other_delta: torch.Tensor,  # their gradients at the output, [m, positions, out]
+) -> torch.Tensor:  # ⟨Σ δaᵀ, Σ δ'a'ᵀ⟩ for every pair of samples, [n, m]
+    """Inner products of the weight gradients of a layer: by equation (4), or by writing
+    them out where that is less work."""
+    positions, in_out = a.shape[1], a.shape[2] * delta.shape[2]
+    if positions**2 * (a.shape[2] + delta.shape[2]) > in_out:
+        gradients = (delta.transpose(1, 2) @ a).flatten(1)
+        return gradients @ (other_delta.transpose(1, 2) @ other_a).flatten(1).T
+    of_inputs = a.flatten(0, 1) @ other_a.flatten(0, 1).T
+    products = of_inputs * (delta.flatten(0, 1) @ other_delta.flatten(0, 1).T)
+    return products.view(len(a), positions, len(other_a), positions).sum((1, 3))
 
 # %% ../nbs/14_gradients.ipynb #14000001
 #| code-fold: true
@@ -113,6 +256,21 @@ def _mixed_by_loop(f, theta, x, y):
             return torch.stack(rows).view(*point.shape[1:], len(theta))
         with torch.enable_grad(): return f.under(theta, backward)
     return torch.stack([of_one(x[i:i + 1], y[i:i + 1]) for i in range(len(x))])
+
+# %% ../nbs/14_gradients.ipynb #441ada82
+def mixed_chunks(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    x: torch.Tensor,  # floating-point inputs, [n, …]
+    y: torch.Tensor,  # targets, [n, …]
+    chunk_size: int | None = None,  # samples at a time; bounded memory by default
+):  # yields (slice of the rows, their mixed gradients [b, p, *x.shape[1:]])
+    "The gradient in x, differentiated by θ, for a bounded number of samples at a time."
+    of_sample = jacrev(grad(f.of_sample, argnums=1), argnums=0)
+    mixed = vmap(of_sample, in_dims=(None, 0, 0))
+    if not vectorizes(f, x, y): mixed = lambda *at: _mixed_by_loop(f, *at)
+    for rows in chunks(len(x), len(f.theta) * x[0].numel(), chunk_size):
+        M = mixed(f.theta, x[rows], y[rows]).movedim(-1, 1)
+        yield rows, finite_gradients(M, rows.start)
 
 # %% ../nbs/14_gradients.ipynb #c40e4e16
 def mixed_gradients(

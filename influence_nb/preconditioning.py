@@ -12,7 +12,7 @@ from .curvature import Curvature, known_mode
 from .ekfac import loss_hessian_columns
 from .gradients import chunks
 from .influence import SingularHessianError
-from .layers import layer_pass
+from .gradients import layer_pass
 from .lowrank import LowRankInverse, nystroem
 from .lowrank import _checked_rank, _damping, _random_block
 

@@ -19,7 +19,7 @@ from .objective import Inputs, LossOfParameters, check_samples, vectorizes
 from .gradients import gradient_chunks, sample_gradients
 from .curvature import hessian_product
 from .influence import NotFittedError
-from .layers import chain_modules, chain_pass, chain_product
+from .products import chain_modules, chain_pass, chain_product
 
 # %% ../nbs/32_unrolled.ipynb #beab1f7d
 def sgd_update(
