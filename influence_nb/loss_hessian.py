@@ -151,7 +151,7 @@ def _columns(hessian, outputs):
     "Yield ℓ₁, …, ℓᵣ with Σ ℓℓᵀ = Λᵢ, [n, …] each; C − 1 a position for cross entropy"
     if hessian.form == "dense": columns = _dense_columns(hessian).unbind(-1)
     elif hessian.form == "elementwise":
-        d = hessian.values.flatten(1).clamp(min=0).sqrt()
+        d = hessian.values.reshape(len(outputs), -1).clamp(min=0).sqrt()
         columns = (torch.zeros_like(d).index_copy(1, j, d[:, j])
                    for j in torch.arange(d.shape[1], device=d.device).split(1))
     else: columns = _softmax_columns(*_softmax_parts(hessian, outputs))

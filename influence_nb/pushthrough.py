@@ -13,10 +13,9 @@ import copy
 import torch
 from torch.func import hessian, vmap
 from .objective import LossOfParameters
-from .gradients import (CHUNK_ELEMENTS, chunks, gradient_chunks,
-                                    sample_gradients)
-from .layers import (flat_gradients, layer_pass, layer_products,
-                                 linear_layers, output_gradients)
+from .gradients import (CHUNK_ELEMENTS, chunks, flat_gradients,
+                                    gradient_chunks, layer_pass, layer_products,
+                                    linear_layers, output_gradients, sample_gradients)
 from .influence import Influence, SingularHessianError
 
 # %% ../nbs/24_pushthrough.ipynb #4e51df2e
