@@ -86,6 +86,8 @@ CHECKS = {
     "make takes the Python that is asked for": command(sys.executable, ROOT / "tests/makefile.py"),
     "the package builds and keeps its promises": command(sys.executable, ROOT / "tests/package.py"),
     "the zoo: right numbers or clear words": command(sys.executable, ROOT / "tests/zoo.py"),
+    "without its workshop the library is only slower": command(
+        sys.executable, ROOT / "tests/plain.py"),
     "what readers stumble over only gets less": command(
         sys.executable, ROOT / "tools/reading.py"),
     "every chapter runs": chapters,
