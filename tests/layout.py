@@ -12,14 +12,13 @@ import argparse
 import base64
 import io
 import json
-import re
 import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
-from browser import CHROMIUM, DESK, PHONE, QUIET, SETTLE, SITE, served
+import browser
+from browser import DESK, PHONE, SETTLE, SITE, served, side_by_side
 from pages import book_pages
 
 LEFT = Path(__file__).with_name("layout_left.json")
@@ -77,9 +76,9 @@ def smallest_text(pictures):
     return min(sizes, default=None)
 
 
-def measured(browser, address):
+def measured(address):
     "Everything that the table shows of one page"
-    page = browser.new_page(viewport=DESK, reduced_motion="reduce")
+    page = browser.BROWSER.new_page(viewport=DESK, reduced_motion="reduce")
     try:
         page.goto(address, wait_until="load")
         page.evaluate(SETTLE)
@@ -133,13 +132,12 @@ def main():
     parser.add_argument("chapters", nargs="*")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--site", type=Path, default=SITE)
-    options, rows = parser.parse_args(), {}
-    with sync_playwright() as playwright, served(options.site) as base:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        for path in book_pages(options.site):
-            if not options.chapters or path.stem in options.chapters:
-                rows[path.stem] = measured(browser, f"{base}/{path.name}")
-        browser.close()
+    options = parser.parse_args()
+    stems = [path.stem for path in book_pages(options.site)
+             if not options.chapters or path.stem in options.chapters]
+    with served(options.site) as base:
+        rows = dict(zip(stems, side_by_side(measured, [f"{base}/{stem}.html"
+                                                       for stem in stems])))
     table(rows)
     left = json.loads(LEFT.read_text(encoding="utf-8")) if LEFT.exists() else {}
     today = {name: misses(found) for name, found in rows.items()}

@@ -209,7 +209,7 @@ def signature(cell, name):
     text = "".join("".join(output.get("data", {}).get("text/markdown", ""))
                    for output in cell["outputs"])
     text = re.sub(r"\A\s*---\s*\n+#+ [^\n]*\n", "", text).strip()
-    if not text or "(*args, **kwargs)" in text: return None
+    if not text or re.search(r"\(\s*\*args, \*\*kwargs,?\s*\)", text): return None
     said = re.search(r"^```\n+\*?([^\n]+(?:\n(?!\n)[^\n]+)*)", text, re.M)
     said = sentence(re.sub(r"[*]", "", said[1])) if said else ""
     line = f"{name}: {said}" if said else name
