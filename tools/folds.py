@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 
 FIRST_CELLS = 15  # a picture that comes later does not open the page
-LONGEST = 10  # lines of a definition that stays open, its signature and docstring not counted
-LONGEST_DRAWING = 6  # lines of a picture's code that stay open
+LONGEST = 8  # lines of a definition that stays open, its signature and docstring not counted
+LONGEST_DRAWING = 3  # lines of a picture's code that stay open
 NAMES = 4  # how many names a folded line tells
 EXPORTED = '#| code-fold: show\n#| code-summary: "Exported source"\n'  # nbdev, before an `exports` cell
 SHOWN = re.compile(r"^show_doc\(([\w.]+)", re.M)
