@@ -46,9 +46,15 @@ reproduce: $(READY)  ## build the site again and list the pages that differ from
 test-browser: $(READY)  ## open every page of _docs/, every widget in JupyterLab, the review desk and the explorer, in Chromium
 	@test -d _docs || $(MAKE) docs
 	$(BIN)/python tests/browser.py
+	$(BIN)/python tests/layout.py
+	$(BIN)/python tests/searches.py
 	$(BIN)/python tests/first_screen.py
 	$(BIN)/python tests/review.py
 	$(BIN)/python tests/explorer.py
+
+weigh: $(READY)  ## how large each page is, and when it shows something on a slow line
+	@test -d _docs || $(MAKE) docs
+	$(BIN)/python tests/weigh.py
 
 bench: $(READY)  ## measure against the other libraries, in environments of their own
 	env -u OMP_NUM_THREADS $(BIN)/python benchmarks/run.py
@@ -62,4 +68,4 @@ notebooks: $(READY)  ## execute every chapter in place, export the library, make
 	$(BIN)/python -c 'from nbdev.clean import nbdev_clean; nbdev_clean()'
 	$(BIN)/python tools/readme.py
 
-.PHONY: help install lab test study docs reproduce test-browser bench experiments notebooks
+.PHONY: help install lab test study docs reproduce test-browser weigh bench experiments notebooks

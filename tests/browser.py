@@ -4,13 +4,15 @@ a real browser.
 Run by `make test-browser`. Each page is read wide and on a phone, in light and in dark,
 from a server and from disk; axe looks for what keeps people out, and every control of
 every player is moved by keyboard. A small site in Quarto's markup is read like the real
-one. A step that fails is tried once more, and that is said. `--pages` or `--widgets`
+one. Two pages, or two notebooks, are looked at side by side, each in a browser of
+its own. A step that fails is tried once more, and that is said. `--pages` or `--widgets`
 does one half, names of chapters choose some, `--site` another folder of pages.
 """
 import argparse
 import functools
 import http.server
 import json
+import multiprocessing
 import os
 import re
 import secrets
@@ -42,6 +44,24 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--no-first-run",
          "--disable-quic", "--disable-default-apps"]
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+
+
+# Each worker has one browser, and looks at one page after the other.
+BROWSER = None
+
+
+def start_browser():
+    global BROWSER
+    BROWSER = sync_playwright().start().chromium.launch(executable_path=CHROMIUM,
+                                                        args=QUIET)
+
+
+def side_by_side(look, jobs, workers=2):
+    """The answers of `look`, a function of this level of a module, to each job, in
+    their order, some at a time; `look` finds its browser in BROWSER"""
+    with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs) or 1),
+                                                   start_browser) as pool:
+        yield from pool.imap(look, jobs)
 
 
 @contextmanager
@@ -227,8 +247,7 @@ def tour_problems(page):
 
 def search_problems(page, word="curvature"):
     "The search finds a word, and makes room again"
-    field, found = (page.locator(".smalldocs-search input, #quarto-search input").first,
-                    ".search-result, .aa-Item")
+    field, found = (page.locator(".book-search input").first, ".search-result")
     if not field.is_visible(): return ["no search field"]
     field.fill(word)
     try: page.wait_for_selector(found, timeout=10_000)
@@ -291,7 +310,7 @@ def text_problems(seen):
     return problems
 
 
-def view_problems(page, scheme, size, with_menu=False):
+def view_problems(page, scheme, size, with_menu=False, with_axe=True):
     """One page in light or dark, on a desk or a phone: sideways scrolling, small text
     and controls on a phone, axe"""
     where = f"{scheme}, {'wide' if size == DESK else 'phone'}"
@@ -311,7 +330,7 @@ def view_problems(page, scheme, size, with_menu=False):
             found = look[kind] + opened_menu[kind]
             if found:
                 problems.append(f"{where}: {len(found)} {what} too small: {found[:3]}")
-    return problems + axe_problems(page, where)
+    return problems + (axe_problems(page, where) if with_axe else [])
 
 
 def page_problems(browser, base, name):
@@ -327,7 +346,9 @@ def page_problems(browser, base, name):
         if front: problems += search_problems(page)
         for scheme in ("light", "dark"):
             for size in (DESK, PHONE):
-                problems += view_problems(page, scheme, size, with_menu=front)
+                # axe once for each theme, and once for each width
+                problems += view_problems(page, scheme, size, with_menu=front,
+                                          with_axe=(scheme == "light") == (size == DESK))
     return problems, seen
 
 
@@ -406,40 +427,52 @@ def moved_problems(browser, base, site):
     return problems, None
 
 
-def check_pages(browser, chosen, site=SITE, kind="page"):
+def page_report(job):
+    "(name, problems, the line that is printed) of one page of a served site"
+    base, site, stem, kind = job
+    start, what, path = time.time(), f"{kind} {stem}", site / f"{stem}.html"
+    problems, seen = tried_twice(what, lambda: page_problems(BROWSER, base, path.name))
+    if seen:
+        problems += tried_twice(f"{what}, from disk",
+                                lambda: disk_problems(BROWSER, path, seen))[0]
+    counted = (f"{seen['formulas']:>4} formulas {seen['figures']:>3} figures "
+               f"{seen['players']} players" if seen else "")
+    slowest = (f"{len(seen['times'])} controls, slowest {max(seen['times']):.0f} ms"
+               if seen and seen["times"] else "")
+    return what, problems, (f"{kind:<6} {stem:<18} {time.time() - start:5.1f} s "
+                            f"{counted}  {slowest:<28}")
+
+
+def moved_report(job):
+    "The same for the old addresses of a site"
+    base, site = job
+    problems = tried_twice("old addresses",
+                           lambda: moved_problems(BROWSER, base, site))[0]
+    return "old addresses", problems, f"{len(moved_pages(site))} old addresses:"
+
+
+def check_pages(chosen, site=SITE, kind="page"):
     results, dead = {}, dead_links(site)
+    stems = [path.stem for path in book_pages(site)
+             if not chosen or path.stem in chosen]
     with served(site) as base:
-        for path in book_pages(site):
-            if chosen and path.stem not in chosen: continue
-            start, what = time.time(), f"{kind} {path.stem}"
-            problems, seen = tried_twice(what,
-                                         lambda: page_problems(browser, base,
-                                                               path.name))
-            if seen:
-                problems += tried_twice(f"{what}, from disk",
-                                        lambda: disk_problems(browser, path, seen))[0]
-            problems += [f"dead link {href}" for href in dead[path.name]]
+        jobs = [(base, site, stem, kind) for stem in stems]
+        for stem, (what, problems, line) in zip(stems, side_by_side(page_report, jobs)):
+            problems += [f"dead link {href}" for href in dead[f"{stem}.html"]]
             results[what] = problems
-            counted = (f"{seen['formulas']:>4} formulas {seen['figures']:>3} figures "
-                       f"{seen['players']} players" if seen else "")
-            slowest = (f"{len(seen['times'])} controls, slowest "
-                       f"{max(seen['times']):.0f} ms" if seen and seen["times"] else "")
-            print(f"{kind:<6} {path.stem:<18} {time.time() - start:5.1f} s {counted}  "
-                  f"{slowest:<28} {'; '.join(problems) or 'ok'}", flush=True)
+            print(line, "; ".join(problems) or "ok", flush=True)
         if moved_pages(site) and not chosen:
-            results["old addresses"] = tried_twice("old addresses",
-                                                   lambda: moved_problems(browser, base,
-                                                                          site))[0]
-            print(f"{len(moved_pages(site))} old addresses: "
-                  f"{'; '.join(results['old addresses']) or 'ok'}", flush=True)
+            for what, problems, line in side_by_side(moved_report, [(base, site)]):
+                results[what] = problems
+                print(line, "; ".join(problems) or "ok", flush=True)
     return results
 
 
-def check_quarto(browser):
+def check_quarto():
     "A small site in Quarto's markup, read like the real one"
     from quarto_pages import mended_site
     with mended_site(SITE / "site_libs/katex") as site:
-        return check_pages(browser, [], site, "Quarto")
+        return check_pages([], site, "Quarto")
 
 
 @contextmanager
@@ -538,27 +571,35 @@ def widget_problems(browser, base, token, name):
     finally: page.close()
 
 
-def check_widgets(browser, chosen):
-    results = {}
+def end_kernel(base, token, name):
+    "The kernel of one notebook is not needed any more"
+    sessions = urllib.request.Request(f"{base}/api/sessions?token={token}")
+    for session in json.load(urllib.request.urlopen(sessions)):
+        if Path(session["path"]).stem == name:
+            urllib.request.urlopen(urllib.request.Request(
+                f"{base}/api/kernels/{session['kernel']['id']}?token={token}",
+                method="DELETE"))
+
+
+def widget_report(job):
+    "(name, problems, the line that is printed) of the first widget of one notebook"
+    base, token, name = job
+    start, what = time.time(), f"widget {name}"
+    problems, _ = tried_twice(what, lambda: widget_problems(BROWSER, base, token, name))
+    end_kernel(base, token, name)
+    return what, problems, f"widget {name:<16} {time.time() - start:5.1f} s "
+
+
+def check_widgets(chosen):
     names = [path.stem for path in sorted((ROOT / "nbs").glob("*.ipynb"))
              if "explore(" in path.read_text(encoding="utf-8")]
-    names = [name for name in names if not chosen or name in chosen]
+    names, results = [name for name in names if not chosen or name in chosen], {}
     if not names: return results
     with jupyterlab() as (base, token, _):
-        for name in names:
-            start = time.time()
-            problems, _ = tried_twice(f"widget {name}",
-                                      lambda: widget_problems(browser, base, token,
-                                                              name))
-            results[f"widget {name}"] = problems
-            print(f"widget {name:<16} {time.time() - start:5.1f} s  "
-                  f"{'; '.join(problems) or 'ok'}", flush=True)
-            request = urllib.request.Request(f"{base}/api/kernels?token={token}")
-            for kernel in json.load(urllib.request.urlopen(request)):
-                urllib.request.urlopen(
-                    urllib.request.Request(
-                        f"{base}/api/kernels/{kernel['id']}?token={token}",
-                        method="DELETE"))
+        jobs = [(base, token, name) for name in names]
+        for what, problems, line in side_by_side(widget_report, jobs):
+            results[what] = problems
+            print(line, "; ".join(problems) or "ok", flush=True)
     return results
 
 
@@ -573,16 +614,12 @@ def main():
     if CHROMIUM is None:
         sys.exit("Chromium is missing: install it (Debian: apt install chromium), or "
                  "name it in CHROMIUM")
-    # one after the other: kernels beside a page would spoil its times
+    # pages first, then notebooks: kernels beside a page would spoil its times
     both, results = options.pages == options.widgets, {}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        if both or options.pages:
-            results |= check_pages(browser, options.chapters, options.site.resolve())
-        if (both or options.pages) and not options.chapters:
-            results |= check_quarto(browser)
-        if both or options.widgets: results |= check_widgets(browser, options.chapters)
-        browser.close()
+    if both or options.pages:
+        results |= check_pages(options.chapters, options.site.resolve())
+    if (both or options.pages) and not options.chapters: results |= check_quarto()
+    if both or options.widgets: results |= check_widgets(options.chapters)
     failed = sum(bool(problems) for problems in results.values())
     print(f"{len(results) - failed} passed, {failed} failed", flush=True)
     sys.exit(bool(failed) or not results)

@@ -227,7 +227,18 @@ def check_hand(browser):
         assert look(page, "[s.n, s.flipped, s.selected]") == [80, 5, 25]
         page.get_by_role("button", name="New sample").click()
         assert look(page, "[s.seed, s.n]") == [10, 80]
+        names = look(page, "s.points.map(p => p.number)")
+        page.get_by_role("radio", name="remove a point").check(force=True)
+        page.mouse.click(*screen(page, 3))
+        assert look(page, "s.points.map(p => p.number)") == [
+            name for name in names if name != 3], "the others are renumbered"
+        page.get_by_role("radio", name="add a point").check(force=True)
+        page.mouse.click(box["x"] + 20, box["y"] + box["height"] - 60)
+        assert look(page, "s.points.at(-1).number") == 80, "a name is given twice"
     with opened(browser, viewport=site.PHONE, has_touch=True, is_mobile=True) as page:
+        verdict, plot = (page.locator(name).bounding_box()
+                         for name in (".ifx-reading", ".ifx-plot"))
+        assert verdict["y"] + verdict["height"] <= plot["y"], "the verdict is far away"
         x, y = screen(page, 25)
         page.touchscreen.tap(x + 9, y - 9)  # a finger is not exact
         assert look(page, "[s.selected, s.flipped]") == [25, 4]

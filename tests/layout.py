@@ -6,20 +6,19 @@ outputs, figures, and folded lines; where the opening picture with its caption e
 many boxes of code, tables and formulas are cut at 1,280 and 1,600 px; the smallest text
 in a figure, on the desk and on the phone. What is short of the goal stands in
 tests/layout_left.json and may only get better: `--write` writes today's numbers there,
-and refuses if one of them got worse. Names of chapters choose some.
+and refuses if one of them got worse; a chapter that is not in it yet is written down. Names of chapters choose some.
 """
 import argparse
 import base64
 import io
 import json
-import re
 import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
-from browser import CHROMIUM, DESK, PHONE, QUIET, SETTLE, SITE, served
+import browser
+from browser import DESK, PHONE, SETTLE, SITE, served, side_by_side
 from pages import book_pages
 
 LEFT = Path(__file__).with_name("layout_left.json")
@@ -77,9 +76,9 @@ def smallest_text(pictures):
     return min(sizes, default=None)
 
 
-def measured(browser, address):
+def measured(address):
     "Everything that the table shows of one page"
-    page = browser.new_page(viewport=DESK, reduced_motion="reduce")
+    page = browser.BROWSER.new_page(viewport=DESK, reduced_motion="reduce")
     try:
         page.goto(address, wait_until="load")
         page.evaluate(SETTLE)
@@ -133,24 +132,22 @@ def main():
     parser.add_argument("chapters", nargs="*")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--site", type=Path, default=SITE)
-    options, rows = parser.parse_args(), {}
-    with sync_playwright() as playwright, served(options.site) as base:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        for path in book_pages(options.site):
-            if not options.chapters or path.stem in options.chapters:
-                rows[path.stem] = measured(browser, f"{base}/{path.name}")
-        browser.close()
+    options = parser.parse_args()
+    stems = [path.stem for path in book_pages(options.site)
+             if not options.chapters or path.stem in options.chapters]
+    with served(options.site) as base:
+        rows = dict(zip(stems, side_by_side(measured, [f"{base}/{stem}.html"
+                                                       for stem in stems])))
     table(rows)
     left = json.loads(LEFT.read_text(encoding="utf-8")) if LEFT.exists() else {}
     today = {name: misses(found) for name, found in rows.items()}
     rose = [f"{name}: {line}" for name, missed in today.items()
+            if name in left or not options.write
             for line in worse(missed, left.get(name, {}))]
     cut = [f"{name}: cut: {words!r}" for name, found in rows.items()
            for words in found["what is cut"]]
-    if options.write and (not rose or not LEFT.exists()):
-        kept = {name: missed for name, missed in left.items() if name not in rows}
-        LEFT.write_text(json.dumps(dict(sorted((kept | {n: m for n, m in today.items()
-                                                        if m}).items())), indent=1)
+    if options.write and not rose:
+        LEFT.write_text(json.dumps(dict(sorted((left | today).items())), indent=1)
                         + "\n", encoding="utf-8")
     print(*cut[:20], *(f"worse: {line}" for line in rose), sep="\n")
     counted = {what: sum(what in missed for missed in today.values()) for what in GOALS}

@@ -42,6 +42,7 @@ def copy_and_execute(chosen):
     for name in ("settings.ini", "_quarto.yml"): shutil.copy(ROOT / name, BUILD)
     shutil.copytree(ROOT / "influence_nb", BUILD / "influence_nb", dirs_exist_ok=True,
                     ignore=shutil.ignore_patterns("__pycache__"))
+    (BUILD / "nbs/_quarto.yml").unlink(missing_ok=True)  # a link is not copied onto one
     kept = {path.name for path in BUILD.glob("nbs/*.ipynb") if path.stem not in chosen}
     shutil.copytree(ROOT / "nbs", BUILD / "nbs", symlinks=True, dirs_exist_ok=True,
                     ignore=shutil.ignore_patterns(".ipynb_checkpoints", "images", *kept))

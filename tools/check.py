@@ -83,6 +83,7 @@ CHECKS = {
     "every module imports what it uses, and only that": command(sys.executable, "-m", "pyflakes", *sorted(set(ROOT.glob("influence_nb/*.py")) - {ROOT / "influence_nb/__init__.py"})),
     "captions, descriptions, docments, checks, sizes": command(sys.executable, ROOT / "tools/lint.py"),
     "pages in Quarto's markup are mended": command(sys.executable, ROOT / "tests/quarto_pages.py"),
+    "code folds by rule": command(sys.executable, ROOT / "tests/folded.py"),
     "make takes the Python that is asked for": command(sys.executable, ROOT / "tests/makefile.py"),
     "the package builds and keeps its promises": command(sys.executable, ROOT / "tests/package.py"),
     "the zoo: right numbers or clear words": command(sys.executable, ROOT / "tests/zoo.py"),

@@ -17,7 +17,9 @@ from pathlib import Path
 import nbformat
 from execnb.shell import CaptureShell
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+SMALLEST_TEXT = "smallest text"  # what `warm.py` writes into a picture
 PLAYERS_OF_A_PAGE = 1_200_000  # bytes of pictures that all players of a page share
 # outputs that are figures of their own making
 MOVABLE = re.compile('<div class="(player|review-tour|explorer-figure)"')
@@ -29,8 +31,11 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_CBWR": "AUTO,STRICT", "PYTHONHASHSEE
 def smaller(picture):
     """A figure with a palette of 128 colors: a third of the size, and nothing to see of
     it"""
-    out = io.BytesIO()
-    Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+    out, told, before = (io.BytesIO(), PngInfo(),
+                         Image.open(io.BytesIO(base64.b64decode(picture))))
+    if SMALLEST_TEXT in before.info: told.add_text(SMALLEST_TEXT, before.info[SMALLEST_TEXT])
+    (before.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+     .save(out, "png", optimize=True, pnginfo=told))
     return base64.b64encode(out.getvalue()).decode()
 
 

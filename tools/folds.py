@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 
 FIRST_CELLS = 15  # a picture that comes later does not open the page
-LONGEST = 10  # lines of a definition that stays open, its signature and docstring not counted
-LONGEST_DRAWING = 6  # lines of a picture's code that stay open
+LONGEST = 8  # lines of a definition that stays open, its signature and docstring not counted
+LONGEST_DRAWING = 3  # lines of a picture's code that stay open
 NAMES = 4  # how many names a folded line tells
 EXPORTED = '#| code-fold: show\n#| code-summary: "Exported source"\n'  # nbdev, before an `exports` cell
 SHOWN = re.compile(r"^show_doc\(([\w.]+)", re.M)
@@ -209,7 +209,7 @@ def signature(cell, name):
     text = "".join("".join(output.get("data", {}).get("text/markdown", ""))
                    for output in cell["outputs"])
     text = re.sub(r"\A\s*---\s*\n+#+ [^\n]*\n", "", text).strip()
-    if not text or "(*args, **kwargs)" in text: return None
+    if not text or re.search(r"\(\s*\*args, \*\*kwargs,?\s*\)", text): return None
     said = re.search(r"^```\n+\*?([^\n]+(?:\n(?!\n)[^\n]+)*)", text, re.M)
     said = sentence(re.sub(r"[*]", "", said[1])) if said else ""
     line = f"{name}: {said}" if said else name

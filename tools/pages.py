@@ -221,6 +221,14 @@ def code_after_picture(soup):
             cell.append(fold.extract())
 
 
+def mark_opening(soup):
+    "The picture that opens a page is known by its class"
+    first = soup.select_one("main figure:has(> figcaption)")
+    if first and first.find_parent(class_="player") is None and (
+        "opening" not in first.get("class", ())):
+        first["class"] = [*first.get("class", ()), "opening"]
+
+
 def contents_on_phone(soup):
     "What is on the page, folded below the title, where no margin has room for it"
     items, title = soup.select_one("#TOC ul"), soup.select_one("#title-block-header")
@@ -333,6 +341,7 @@ def mend_page(path, site, tags_of, modules):
     wrap_tables(soup)
     link_references(soup, tags_of)
     code_after_picture(soup)
+    mark_opening(soup)
     contents_on_phone(soup)
     searching.own_field(soup, fragment)
     without_unused(soup)

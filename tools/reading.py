@@ -1,6 +1,7 @@
 """What a reader of the pages stumbles over, counted for each notebook: names that come
 from nowhere, private imports, lines over 88 characters, more than three code cells
-without a word between them.
+without a word between them, outputs without names (a dict, a tuple, an array, a lone
+number), numbers of more than six significant digits.
 
 Each count may only fall: tools/reading_left.json holds what is left, and a chapter that
 is not in it must have none. `--write` writes today's counts there, and refuses if one
@@ -12,6 +13,8 @@ import re
 import symtable
 import sys
 from pathlib import Path
+
+from folds import lone_number
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT = Path(__file__).with_name("reading_left.json")
@@ -98,9 +101,39 @@ def long_runs(cells):
     return found
 
 
+def shown_texts(cells):
+    """(text, whether it is a table) of the outputs that a page shows as text; the error
+    that a check gives back does not reach the page"""
+    for cell in filter(on_page, cells):
+        if lone_number({"source": source(cell), "outputs": cell["outputs"]}) is not None:
+            continue
+        for output in cell["outputs"]:
+            data = output.get("data", {})
+            if any(kind.startswith("image/") or kind == "text/markdown" for kind in data):
+                continue
+            text = "".join(data.get("text/plain", output.get("text", ""))).strip()
+            if text: yield text, "text/html" in data
+
+
+def naked_outputs(cells):
+    "Outputs that begin like a dict, a tuple, a list or an array, or are one number"
+    naked = r"[{(\[]|array\(|tensor\(|-?[\d.]+(e[+-]?\d+)?$"
+    return [text[:60] for text, table in shown_texts(cells)
+            if not table and re.match(naked, text)]
+
+
+def long_numbers(cells):
+    "Numbers with a point and more than six significant digits"
+    numbers = [number for text, _ in shown_texts(cells)
+               for number in re.findall(r"(?<![\w.])\d+\.\d+", text)]
+    return [number for number in numbers
+            if len(number.replace(".", "").lstrip("0").rstrip("0")) > 6]
+
+
 COUNTED = {"names from nowhere": names_from_nowhere, "private imports": private_imports,
            f"lines over {WIDTH}": long_lines,
-           f"code cells after {RUN} others": long_runs}
+           f"code cells after {RUN} others": long_runs, "naked outputs": naked_outputs,
+           "long numbers": long_numbers}
 
 
 def count(path):
@@ -111,6 +144,7 @@ def count(path):
 
 def main():
     left = json.loads(LEFT.read_text(encoding="utf-8")) if LEFT.exists() else {}
+    known = {what for counts in left.values() for what in counts}
     today, rose, fell = {}, [], []
     for path in sorted((ROOT / "nbs").glob("*.ipynb")):
         found, before = count(path), left.get(path.stem, {})
@@ -118,6 +152,7 @@ def main():
             today[path.stem] = {what: len(places) for what, places in found.items()}
         for what in COUNTED:
             places = found.get(what, [])
+            if what not in known and "--write" in sys.argv: continue  # counted anew
             if len(places) > before.get(what, 0):
                 rose.append(f"{path.stem}: {what}: {len(places)}, were "
                             f"{before.get(what, 0)}: {places[:8]}")

@@ -5,9 +5,14 @@
   const COMMON = new Set("a an and are as at be by can do does for from how i if in is it its me my of on or so that the this to use was we what when where which who why will with you your".split(" "));
   const split = text => text.toLowerCase().normalize("NFKD").replace(/[\u0300-\u036f]/g, "").split(/[^\p{L}\p{N}_]+/u).filter(Boolean);
   const stem = word => word.length > 4 ? word.replace(/(ies)$/, "y").replace(/(?<=..)(ing|ed|es|s)$/, "") : word;
+  // words without the common ones, unless nothing else is there
+  const meaning = phrase => {
+    const all = split(phrase), kept = all.filter(word => !COMMON.has(word));
+    return (kept.length ? kept : all).map(stem);
+  };
   const prepared = window.bookIndex.map(entry => ({
     entry, title: split(entry.title).map(stem), page: split(entry.page).map(stem),
-    aliases: (entry.aliases || "").split(" | ").map(phrase => split(phrase).map(stem)), text: split(entry.text).map(stem)}));
+    aliases: (entry.aliases || "").split(" | ").map(phrase => meaning(phrase)), text: split(entry.text).map(stem)}));
 
   const near = (words, asked) => words.reduce((best, word) => Math.max(best, word === asked ? 1 : word.startsWith(asked) ? 0.4 + 0.4 * asked.length / word.length : 0), 0);
   // how much of a short phrase was asked for, and how much of what was asked it holds
@@ -30,12 +35,8 @@
     return (total / asked.length + 14 * phrase) * (found / asked.length) ** 3 * WEIGHT[one.entry.kind];
   };
 
-  const askedWords = query => {
-    const all = split(query), kept = all.filter(word => !COMMON.has(word));
-    return (kept.length ? kept : all).map(stem);
-  };
   window.bookFind = (query, limit = 12) => {
-    const asked = askedWords(query);
+    const asked = meaning(query);
     if (!asked.length) return [];
     return prepared.map(one => [score(one, asked), one.entry]).filter(([points]) => points > 0.4)
       .sort((a, b) => b[0] - a[0]).slice(0, limit).map(([, entry]) => entry);
@@ -43,7 +44,7 @@
 
   const escaped = text => text.replace(/[&<>"']/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}[c]));
   window.bookSnippet = (entry, query) => {
-    const asked = askedWords(query), text = entry.text, low = text.toLowerCase();
+    const asked = meaning(query), text = entry.text, low = text.toLowerCase();
     const at = Math.min(...asked.map(word => low.indexOf(word)).filter(i => i >= 0), Infinity);
     const start = at === Infinity || at < 60 ? 0 : text.indexOf(" ", at - 50) + 1;
     let out = escaped(text.slice(start, start + 160).replace(/\s\S*$/, ""));

@@ -22,7 +22,7 @@ def without_unused(soup):
 def rules(style):
     """(what stands before the brace, what stands in it) for every rule, in order; None
     in place of the second for a line like `@import`"""
-    at, start, depth = 0, 0, 0
+    start, depth = 0, 0
     strings = r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[{};]'
     for match in re.finditer(strings, style):
         if match[0] == "{":

@@ -54,8 +54,8 @@ function isDark(element) {
 
 // ---------------------------------------------------------------- state
 
-/** The points and what the reader did to them. A point is {id, x0, x1, truth, label, moved}; a sampled point's id is
-    its number in the sample, an added one has none (−1). */
+/** The points and what the reader did to them. A point is {id, number, x0, x1, truth, label, moved}; a sampled point's
+    id is its place in the sample, an added one has none (−1). The number is its name: it stays when others go. */
 class State {
   constructor(options) { this.reset(options); }
 
@@ -76,18 +76,18 @@ class State {
     for (let id = 0; id < y.length; id++) {
       if (this.removed.has(id)) continue;
       const before = old.get(id), turned = before ? before.label !== (before.truth ^ flips.has(id)) : false;
-      const point = { id, x0: x[2 * id], x1: x[2 * id + 1], truth: y[id], label: y[id] ^ wrong.has(id) ^ turned, moved: false };
+      const point = { id, number: id, x0: x[2 * id], x1: x[2 * id + 1], truth: y[id], label: y[id] ^ wrong.has(id) ^ turned, moved: false };
       points.push(before?.moved ? { ...point, x0: before.x0, x1: before.x1, moved: true } : point);
     }
     this.flips = wrong;
-    this.points = points.concat(added);
+    this.points = points.concat(added.map((point, k) => ({ ...point, number: this.num_samples + k })));
     this.test = testSet(this.sigma, this.seed);
     this.forget();
   }
 
   /** Points from elsewhere (Python): they stay until the next sample. */
   take({ x, y, y_true }) {
-    this.points = x.map(([x0, x1], i) => ({ id: -1, foreign: true, x0, x1, truth: y_true[i], label: y[i], moved: false }));
+    this.points = x.map(([x0, x1], i) => ({ id: -1, number: i, foreign: true, x0, x1, truth: y_true[i], label: y[i], moved: false }));
     this.forget();
   }
 
@@ -104,7 +104,8 @@ class State {
 
   /** A new point has the label of the nearer blob, which is also what counts as its true one. */
   add(x0, x1, label, truth = Number(x0 + x1 > MEANS[1][0])) {
-    this.points.push({ id: -1, truth, label: label ?? truth, x0: Math.round(x0 * 1000) / 1000, x1: Math.round(x1 * 1000) / 1000, moved: false });
+    const number = 1 + Math.max(this.num_samples - 1, ...this.points.map(p => p.number));
+    this.points.push({ id: -1, number, truth, label: label ?? truth, x0: Math.round(x0 * 1000) / 1000, x1: Math.round(x1 * 1000) / 1000, moved: false });
     this.selected = this.n - 1;
     this.forget();
   }
@@ -603,13 +604,13 @@ class Explorer {
 
   // ------------------------------------------------ words
 
-  name(i) { const p = this.state.points[i]; return `point ${i}, label ${p.label}${p.label !== p.truth ? ", flipped" : ""}`; }
+  name(i) { const p = this.state.points[i]; return `point ${p.number}, label ${p.label}${p.label !== p.truth ? ", flipped" : ""}`; }
 
   /** What the chosen point does, in a sentence or two. */
   sentence(analysis) {
     const { selected: i, left, points, n } = this.state, p = points[i], value = analysis.influences[i], predicted = value / n;
     const moves = change => `${change < 0 ? "falls" : "rises"} by ${digits(Math.abs(change))}`;
-    const what = p.label !== p.truth ? `Point ${i} was given the label ${p.label}, but it is a ${p.truth}.` : `Point ${i} has the label ${p.label}, as it should.`;
+    const what = p.label !== p.truth ? `Point ${p.number} was given the label ${p.label}, but it is a ${p.truth}.` : `Point ${p.number} has the label ${p.label}, as it should.`;
     const effect = value < 0 ? "harms" : "helps";
     const actual = left.problem ? "A refit finds no optimum without it." : `A refit finds that it ${moves(left.actual)}.`;
     return { what, effect, rest: `Influence predicts that without it the test loss ${moves(predicted)}. ${actual}` };
@@ -664,7 +665,7 @@ class Explorer {
     list.innerHTML = Array.from(analysis.order.slice(first, first + length), (i, k) => {
       const p = state.points[i], value = analysis.influences[i], color = RAMPS[this.root.dataset.theme][Math.round(middle + middle * value / this.largest)];
       return `<div role="option" id="${this.id}-row-${i}" data-index="${i}" aria-selected="${i === state.selected}"`
-        + ` aria-posinset="${first + k + 1}" aria-setsize="${state.n}">${icon(p.label, color, p.label !== p.truth)}<span>point ${i}</span>`
+        + ` aria-posinset="${first + k + 1}" aria-setsize="${state.n}">${icon(p.label, color, p.label !== p.truth)}<span>point ${p.number}</span>`
         + `<em>${p.label !== p.truth ? "flipped" : ""}</em><span class="ifx-value">${digits(value / state.n, true)}</span></div>`;
     }).join("");
     list.setAttribute("aria-activedescendant", `${this.id}-row-${state.selected}`);

@@ -1,0 +1,101 @@
+"""Which code of a page folds, and under which words (`tools/folds.py`). Run by
+`make test`; needs no browser."""
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tools"))
+from folds import EXPORTED, fold
+
+
+def code(source, *texts):
+    outputs = [{"output_type": "execute_result", "data": {"text/plain": text}}
+               for text in texts]
+    return {"cell_type": "code", "metadata": {}, "source": source, "outputs": outputs}
+
+
+def shown(name, arguments="x"):
+    text = f"---\n\n### {name}\n\n```python\ndef {name}(\n    {arguments},\n)\n```\n\n*Says it.*"
+    return {"cell_type": "code", "metadata": {}, "outputs": [
+        {"output_type": "execute_result", "data": {"text/markdown": text}}],
+        "source": f"#| echo: false\n#| output: asis\nshow_doc({name})"}
+
+
+def words(text): return {"cell_type": "markdown", "metadata": {}, "source": text}
+
+
+def folded(*cells, exported=("solve", "long", "Curve", "BadError")):
+    "[(the words of the fold or None, the source)] of the cells as they reach a page"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "page.ipynb"
+        path.write_text(json.dumps({"cells": list(cells)}), encoding="utf-8")
+        fold(path, set(exported))
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    found = []
+    for cell in cells:
+        said = re.search(r'^#\| code-summary: (".*")$', cell["source"], re.M)
+        said = json.loads(said[1]) if said else None
+        if "<summary>" in cell["source"]:
+            said = re.search("<summary>(.*)</summary>", cell["source"])[1]
+        found.append((said, cell["source"], cell))
+    return found
+
+
+LONG = "def long(x):\n    \"\"\"Does it: slowly.\"\"\"\n" + "    x = x + 1\n" * 11 + "    return x"
+SHORT = "def solve(\n    x,  # numbers\n):\n    \"Solves.\"\n    return x"
+
+
+def test_definitions():
+    "A short definition stays open, a longer one folds under its name; each stands once"
+    found = folded(shown("solve"), code(EXPORTED + SHORT), words("and"), shown("long"),
+                   code(EXPORTED + LONG))
+    assert [said for said, *_ in found] == [None, None, None, None, "long: Does it"], found
+    assert found[0][1] == '<span id="solve" class="named" data-name="solve"></span>'
+    assert "show_doc" not in json.dumps([source for _, source, _ in found])
+
+
+def test_only_signature():
+    "Where the source is not on the page the signature folds; one that says nothing goes"
+    found = folded(shown("hidden"), shown("empty", "*args, **kwargs"))
+    assert [said for said, *_ in found] == [None, "hidden: Says it", None]
+    assert "def hidden(" in found[1][1] and not any("kwargs" in text
+                                                    for _, text, _ in found)
+
+
+def test_checks():
+    "Checks fold under one line with what they check, also those that give an error back"
+    found = folded(code("assert solve(1) == 1"), code("check_close(solve(2), 2, 1e-9)", "0.0"),
+                   code("with ExceptionExpected(ValueError): long('a')"))
+    assert [said for said, *_ in found] == [
+        "Checks, all pass: solve; long; bad input is refused"], found
+    assert found[0][2]["outputs"] == []
+    table = folded(code("assert solve(1) == 1\nsolve(3)", "a table"))
+    assert table[0][0] is None, "what shows something stays open"
+
+
+def test_others():
+    "Imports, errors, helpers, pictures and experiments fold; a cell's own word counts"
+    found = folded(code("import os"), code("from re import sub"), words("."),
+                   code(EXPORTED + "class BadError(ValueError): \"Bad.\""), words("."),
+                   code(EXPORTED + "def _a(): return 1"), words("."),
+                   code("#| label: fig-a\n" + "draw()\n" * 9), words("."),
+                   code("runs = stored('runs', make)"), words("."),
+                   code("#| code-fold: false\n" + "assert solve(1) == 1"))
+    said = [said for said, *_ in found if said]
+    assert sorted(said) == ["Code of the experiment", "Code of the picture",
+                            "Error: BadError: Bad", "Helper: _a", "Imports"], said
+    assert [text for said, text, _ in found if said == "Imports"][0].endswith(
+        "import os\nfrom re import sub")
+    assert said[0] == "Code of the picture", "what folds comes after the opening picture"
+
+
+def main():
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            test()
+            print(f"folds: {name.removeprefix('test_')}: as promised")
+
+
+if __name__ == "__main__": main()
