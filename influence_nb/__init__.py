@@ -14,6 +14,8 @@ from .influence import (DirectInfluence, Influence, NotFittedError, SingularHess
                         sandwich_covariance)
 from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters, losses_at,
                          newton_step_parameters)
+from .damping import (RegularizationChoice, choose_regularization, effective_dimension, held_out_losses, implied_penalty,
+                      training_run_penalty)
 from .cg import (CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient,
                  plain_conjugate_gradient)
 from .lissa import (DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series,
