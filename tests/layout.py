@@ -6,7 +6,8 @@ outputs, figures, and folded lines; where the opening picture with its caption e
 many boxes of code, tables and formulas are cut at 1,280 and 1,600 px; the smallest text
 in a figure, on the desk and on the phone. What is short of the goal stands in
 tests/layout_left.json and may only get better: `--write` writes today's numbers there,
-and refuses if one of them got worse; a chapter that is not in it yet is written down. Names of chapters choose some.
+and refuses if one of them got worse; a chapter, or a measure, that is not in it yet is
+written down. Names of chapters choose some.
 """
 import argparse
 import base64
@@ -141,9 +142,11 @@ def main():
     table(rows)
     left = json.loads(LEFT.read_text(encoding="utf-8")) if LEFT.exists() else {}
     today = {name: misses(found) for name, found in rows.items()}
+    known = {what for missed in left.values() for what in missed}
     rose = [f"{name}: {line}" for name, missed in today.items()
             if name in left or not options.write
-            for line in worse(missed, left.get(name, {}))]
+            for line in worse(missed, left.get(name, {}))
+            if line.partition(":")[0] in known or not options.write]
     cut = [f"{name}: cut: {words!r}" for name, found in rows.items()
            for words in found["what is cut"]]
     if options.write and not rose:
