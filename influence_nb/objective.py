@@ -523,7 +523,9 @@ def _refuse_one(f, theta, x, y, error):
 
 def _why_no_vmap(f, theta, x, y, by_loop):
     "None, or the reason why a loop must do"
-    try: at_once = vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
+    try:
+        at_once = vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
+        vmap(f.of_sample, in_dims=(None, 0, 0))(theta, x, y)  # without gradients too
     except Exception as error:
         return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
     near = (at_once - by_loop).norm() <= 1e-2 * by_loop.norm()
