@@ -535,6 +535,29 @@ def vectorizes(
     return f.by_vmap
 
 # %% ../nbs/13_objective.ipynb #13000049
+#| code-fold: true
+#| code-summary: "Why a loop must do, and the losses of samples"
+def _refuse_one(f, theta, x, y, error):
+    "A single sample: is it the way forward that fails, or the way back?"
+    try: f(theta, x[:1], y[:1])
+    except Exception as problem: raise ValueError(
+        "the model, or the loss, does not take one sample alone: does a layer mix the "
+        f"samples of a batch? ({type(problem).__name__}: {problem})") from problem
+    if not isinstance(error, RuntimeError): raise error
+    raise ValueError("the loss cannot be differentiated by the parameters: "
+                     f"{error}") from error
+
+def _why_no_vmap(f, theta, x, y, by_loop):
+    "None, or the reason why a loop must do"
+    try:
+        at_once = vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
+        vmap(f.of_sample, in_dims=(None, 0, 0))(theta, x, y)  # without gradients too
+    except Exception as error:
+        return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+    near = (at_once - by_loop).norm() <= 1e-2 * by_loop.norm()
+    if near or not by_loop.isfinite().all(): return None
+    return "its gradients differ from autograd's"
+
 def sample_losses(
     f: LossOfParameters,  # the loss as a function of the parameters
     theta: torch.Tensor,  # [p]

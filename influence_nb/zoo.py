@@ -637,8 +637,7 @@ class ZooCase(NamedTuple):
     batches: list  # two, as a loader would give them
     train: tuple  # the same samples as one (x, y)
     test: tuple  # other samples
-    others: tuple  # some of both, to be paired with the test samples
-    gradient: torch.Tensor | None  # what stands in the first parameter's `.grad`
+    others: tuple | None = None  # some of both, to be paired with the test samples
 
 # %% ../nbs/79_zoo.ipynb #79000051
 def _rows(value, rows):
@@ -678,7 +677,7 @@ def zoo_case(
     if first.requires_grad: first.grad = torch.ones_like(first)
     parts = slice(5), slice(5, N), slice(3, N)
     whole = [(_rows(x, r), _rows(y, r)) for r in parts]
-    return ZooCase(model, loss, [given(*pair) for pair in pairs], *whole, first.grad)
+    return ZooCase(model, loss, [given(*pair) for pair in pairs], *whole)
 
 # %% ../nbs/79_zoo.ipynb #79000054
 class PlainSamples:
