@@ -33,8 +33,9 @@ from .harmonic import InverseHarmonicMeanInfluence, harmonic_mean
 from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
 from . import loss_hessian, products, kronecker  # the workshop: fast twins of plain functions
 from .compare import (DatamodelingScore, linear_datamodeling_score, losses_after_training, rank_correlation, subset_masks)
-from .mislabeling import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
-                          plot_detection, predicted_repair_change, repair_labels)
+from .detectors import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
+                        plot_detection)
+from .repair import predicted_repair_change, repair_labels
 from .digits import gauss_newton_leave_one_out_loss, knn_shapley, output_derivatives
 from .perturbation import Attack, attack_training_set, training_input_gradients
 from .suspects import Suspects, find_mislabeled, plot_suspects
@@ -49,6 +50,7 @@ from .shared_checks import check_influence_class, influence_cases, influence_rep
 from .zoo import check_zoo, zoo_case, zoo_report
 from .experiments import Cost, made_with, measure_cost, stored
 from .exercises import Exercise
+from .claims import Claim, all_claims, claim, holm
 from .experiments import Cost, code_of, made_by, made_with, measure_cost, stored
 from .prompt import comments_in_help
 

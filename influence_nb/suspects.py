@@ -23,8 +23,8 @@ from .curvature import Curvature
 from .influence import DirectInfluence
 from .retraining import leave_one_out_loss, losses_at
 from .cg import CgInfluence
-from .mislabeling import (_probability_of_one, margin_score, mean_influence,
-                                      neighbor_disagreement, out_of_fold_loss)
+from .detectors import (margin_score, mean_influence, neighbor_disagreement,
+                                    out_of_fold_loss, probability_of_one)
 
 # %% ../nbs/48_suspects.ipynb #5fb43584
 class Suspects(NamedTuple):
@@ -158,7 +158,7 @@ def _class_probabilities(f, x, y):
     if outputs.shape[1] > 1:
         return (outputs if _are_probabilities(outputs) else outputs.softmax(1)).cpu()
     classes = _classes(outputs, y).tolist()
-    if classes == [0, 1]: second = _probability_of_one(f, outputs)
+    if classes == [0, 1]: second = probability_of_one(f, outputs)
     else: second = _odds_by_loss(f, x, y, classes).sigmoid()
     return torch.hstack([1 - second, second]).cpu()
 
