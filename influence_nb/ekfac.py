@@ -15,6 +15,7 @@ import warnings
 from typing import NamedTuple
 import torch
 from torch.func import grad, vjp
+from .objective import checked_whole
 from .training import LossOfParameters
 from .gradients import chunks, finite_gradients
 from .curvature import Curvature, _pairs
@@ -423,7 +424,7 @@ def _second_pass(curvature, plan, bases, *options):
 #| code-summary: "Helpers"
 def _check_options(second_order_mode, fisher, block_structure="layer"):
     "What EKFAC can be asked for"
-    if second_order_mode not in ("gauss_newton", "empirical_fisher"):
+    if str(second_order_mode) not in ("gauss_newton", "empirical_fisher"):
         raise ValueError("second_order_mode must be 'gauss_newton' or "
                          "'empirical_fisher', since EKFAC is "
                          "made of outer products and the Hessian is not one; got "
@@ -507,6 +508,9 @@ def ekfac_inverses(
 ) -> dict:  # block name → `KroneckerInverse`, or `LayerInverse` of several
     "Fit all factors in one pass over the data, and the diagonals in a second one."
     _check_options(second_order_mode, fisher)
+    if not isinstance(update_diagonal, bool): raise ValueError(
+        f"update_diagonal must be True or False, got {update_diagonal!r}")
+    random_state = checked_whole(random_state, "random_state", least=0)
     plan = plan or _plan_for(curvature)
     options = second_order_mode, fisher, random_state
     factors, blocks = _first_pass(curvature, plan, *options)

@@ -85,6 +85,8 @@ CHECKS = {
     "pages in Quarto's markup are mended": command(sys.executable, ROOT / "tests/quarto_pages.py"),
     "make takes the Python that is asked for": command(sys.executable, ROOT / "tests/makefile.py"),
     "the package builds and keeps its promises": command(sys.executable, ROOT / "tests/package.py"),
+    "every inverse is right or loud on hard numbers": command(
+        sys.executable, ROOT / "tests/conditions.py"),
     "what readers stumble over only gets less": command(
         sys.executable, ROOT / "tools/reading.py"),
     "every chapter runs": chapters,
