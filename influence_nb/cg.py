@@ -7,10 +7,10 @@ __all__ = ['plain_conjugate_gradient', 'CgResult', 'conjugate_gradient', 'Negati
 
 # %% ../nbs/21_cg.ipynb #e342cb97
 import math
-import numbers
 import warnings
 from typing import NamedTuple
 import torch
+from .objective import checked_number, checked_whole
 from .training import ConvergenceWarning
 from .influence import Influence
 
@@ -65,29 +65,6 @@ class _UnitSized:
             self.size = 2.0 ** round(math.log2(ratio)) if 0 < ratio < math.inf else 1.0
         return result / self.size
 
-# %% ../nbs/21_cg.ipynb #c0a10004
-#| code-fold: true
-#| code-summary: "Options are numbers that make sense"
-def _plain(value):  # a tensor of one number counts as that number, True as none
-    one = isinstance(value, torch.Tensor) and value.ndim == 0
-    return None if isinstance(value, bool) else value.item() if one else value
-
-def _number(name, value, low=0.0, below=math.inf, open_below=False):
-    "A finite real number within bounds, or a `ValueError` that names the argument"
-    number = _plain(value)
-    if isinstance(number, numbers.Real) and low <= number < below:
-        if number > low or not open_below: return float(number)
-    bounds = f"{'above' if open_below else 'of at least'} {low:g}"
-    if below < math.inf: bounds += f" and below {below:g}"
-    raise ValueError(f"{name} must be a finite number {bounds}, got {value!r}")
-
-def _whole(name, value, low=1):
-    "An integer of at least `low`, or a `ValueError` that names the argument"
-    number = _plain(value)
-    if isinstance(number, numbers.Integral) and low <= number < 2**63:
-        return int(number)
-    raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}")
-
 # %% ../nbs/21_cg.ipynb #c0a10005
 #| code-fold: true
 #| code-summary: "The options of this solver"
@@ -96,9 +73,9 @@ def _cg_options(rtol=None, atol=0.0, maxiter=None, preconditioner=None):
     if not (preconditioner is None or callable(preconditioner)):
         raise ValueError(
             f"preconditioner must be a function or None, got {preconditioner!r}")
-    return dict(rtol=None if rtol is None else _number("rtol", rtol, below=1.0),
-                atol=_number("atol", atol),
-                maxiter=None if maxiter is None else _whole("maxiter", maxiter, low=0))
+    if rtol is not None: rtol = checked_number(rtol, "rtol", below=1.0)
+    if maxiter is not None: maxiter = checked_whole(maxiter, "maxiter", least=0)
+    return dict(rtol=rtol, atol=checked_number(atol, "atol"), maxiter=maxiter)
 
 # %% ../nbs/21_cg.ipynb #c0a10002
 def _product_with(A, expected):

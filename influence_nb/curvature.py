@@ -83,7 +83,7 @@ def known_mode(
     second_order_mode: str,  # what a user asked for
 ) -> str:  # the same
     "Let only names of curvatures pass. Raises `ValueError` that lists them."
-    if second_order_mode not in CURVATURES:
+    if not isinstance(second_order_mode, str) or second_order_mode not in CURVATURES:
         raise ValueError(f"second_order_mode must be one of {list(CURVATURES)}, got "
                          f"{second_order_mode!r}")
     return second_order_mode
@@ -387,7 +387,8 @@ class Curvature:
         second_order_mode: str = "hessian",  # or "gauss_newton", "empirical_fisher"
         hessian_regularization: float = 0.0,  # λ, added to the diagonal
     ):
-        checked_number(hessian_regularization, "hessian_regularization")
+        hessian_regularization = checked_number(hessian_regularization,
+                                                "hessian_regularization")
         self.second_order_mode = known_mode(second_order_mode)
         self.f, self.indices, self.dense, self.bends = f, None, None, None
         self.data = read_batches(f, data)
@@ -409,11 +410,15 @@ class Curvature:
         self.f.to(device)
         self.data, self.dense = _moved(self.data, device), None
         if self.indices is not None: self.indices = self.indices.to(device)
+        if isinstance(self.hessian_regularization, torch.Tensor):
+            self.hessian_regularization = self.hessian_regularization.to(device)
 
     def __matmul__(self, V):  # [p] or [p, k] → the same shape
         columns = _columns(V, self.shape[0])
         if self.densified_for(columns.shape[1]).dense is not None: return self.dense @ V
-        damped = mean_product(self, columns) + self.hessian_regularization * columns
+        damping = self.hessian_regularization  # a number, or one for each parameter
+        if isinstance(damping, torch.Tensor): damping = damping[:, None]
+        damped = mean_product(self, columns) + damping * columns
         return damped.reshape(V.shape)
 
     def densified_for(self, total_columns):  # of all products to come together → self

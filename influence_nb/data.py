@@ -11,6 +11,7 @@ __all__ = ['CLASS_COLORS', 'CLASS_MARKERS', 'sample_gaussian_blobs', 'synthetic_
 #| code-fold: true
 #| code-summary: "Imports of the library"
 import math
+import operator
 import numpy as np
 import matplotlib.pyplot as plt
 
@@ -20,12 +21,17 @@ import matplotlib.pyplot as plt
 def _random_state(random_state):
     "NumPy's global state for None, as in scikit-learn; a seeded one for an int"
     if random_state is None: return np.random.mtrand._rand
-    whole = isinstance(random_state, (int, np.integer))
-    return np.random.RandomState(random_state) if whole else random_state
+    if hasattr(random_state, "randint") and hasattr(random_state, "choice"):
+        return random_state
+    try: return np.random.RandomState(operator.index(random_state))
+    except (TypeError, ValueError): raise ValueError(
+        "random_state must be None, a RandomState or an integer from 0 to 2**32 - 1, "
+        f"got {random_state!r}") from None
 
 def _as_indices(values, n, name):
     "Indices in 0 … n − 1, from whole numbers or from a mask [n]"
-    values = np.asarray(values)
+    try: values = np.asarray(values)
+    except (ValueError, TypeError): values = np.array(["no numbers"])
     if values.dtype == bool and values.shape == (n,): return np.flatnonzero(values)
     whole = values.dtype.kind in "iu"
     if values.size and not (whole and 0 <= values.min() <= values.max() < n):
@@ -161,8 +167,9 @@ def bayes_posterior(
 ) -> np.ndarray:  # p(y = k | x), [n, C], rows sum to one
     "The probability of each class at each point, by Bayes' rule, equal frequencies."
     means = _blob_means(means)
-    log_density = -((np.asarray(x)[:, None, :] - means) ** 2).sum(-1) / (2 * sigma**2)
-    density = np.exp(log_density - log_density.max(1, keepdims=True))
+    squares = ((np.asarray(x)[:, None, :] - means) ** 2).sum(-1)
+    farther = squares - squares.min(1, keepdims=True)  # than the nearest mean
+    with np.errstate(over="ignore"): density = np.exp(-farther / 2 / sigma / sigma)
     return density / density.sum(1, keepdims=True)
 
 # %% ../nbs/11_data.ipynb #45d04ee5
@@ -208,6 +215,9 @@ def flip_labels(
     if indices is None:
         indices = rng.choice(len(y), size=round(fraction * len(y)), replace=False)
     indices = np.unique(_as_indices(indices, len(y), "indices"))
+    if num_classes is not None and not num_classes > max(1, y.max()): raise ValueError(
+        "num_classes must be at least 2, and above the largest label in y, got "
+        f"{num_classes} for {y.max()}")
     classes, flipped = num_classes or max(2, y.max() + 1), y.copy()
     steps = rng.randint(1, classes, size=len(indices))
     flipped[indices] = (y[indices] + steps) % classes

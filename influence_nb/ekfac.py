@@ -16,7 +16,7 @@ from .curvature import Curvature, replaceable
 from .gradients import layer_pass, output_gradients
 from .influence import (Influence, NotFittedError, SingularHessianError,
                                     parameter_blocks)
-from .objective import LossOfParameters, concatenate
+from .objective import LossOfParameters, checked_whole, concatenate
 
 # %% ../nbs/26_ekfac.ipynb #26code01
 @replaceable
@@ -164,9 +164,14 @@ def check_ekfac_options(
     second_order_mode: str,  # "gauss_newton" or "empirical_fisher"
     fisher: str,  # "exact" or "sampled"
     block_structure: str = "layer",  # nothing else
+    update_diagonal: bool = True,  # True: EKFAC, False: KFAC
+    random_state: int = 0,  # seed of the samples, 0 or more
 ):
     "What EKFAC can be asked for. Raises `ValueError` for anything else."
-    if second_order_mode not in ("gauss_newton", "empirical_fisher"):
+    checked_whole(random_state, "random_state", least=0)
+    if not isinstance(update_diagonal, bool): raise ValueError(
+        f"update_diagonal must be True or False, got {update_diagonal!r}")
+    if str(second_order_mode) not in ("gauss_newton", "empirical_fisher"):
         raise ValueError("second_order_mode must be 'gauss_newton' or "
                          "'empirical_fisher', since EKFAC is "
                          "made of outer products and the Hessian is not one; got "
@@ -210,7 +215,8 @@ def ekfac_inverses(
     random_state: int = 0,  # seed of the samples
 ) -> dict:  # block name → `KroneckerInverse`
     "A basis and a diagonal for each linear layer, from all its pairs."
-    check_ekfac_options(second_order_mode, fisher)
+    check_ekfac_options(second_order_mode, fisher, "layer", update_diagonal,
+                        random_state)
     f, (x, y) = curvature.f, map(concatenate, zip(*curvature.data))
     pairs = layer_pairs(f, x, y, second_order_mode, fisher, random_state)
     inverses = {}
@@ -330,7 +336,8 @@ class EkfacInfluence(KroneckerInfluence):
         layers=None,  # names of modules whose parameters are treated; all by default
         parameters=None,  # names of parameters that are treated; all by default
     ):
-        check_ekfac_options(second_order_mode, fisher, block_structure)
+        check_ekfac_options(second_order_mode, fisher, block_structure,
+                            update_diagonal, random_state)
         super().__init__(
             model, loss, hessian_regularization, second_order_mode=second_order_mode,
             block_structure="layer", regularization=regularization)

@@ -10,8 +10,9 @@ __all__ = ['harmonic_mean', 'HarmonicMeanInverse', 'InverseHarmonicMeanInfluence
 #| code-summary: "Imports of the module"
 import math
 import torch
+from .objective import checked_whole
 from .gradients import CHUNK_ELEMENTS, gradient_chunks
-from .influence import Influence
+from .influence import Influence, smallest_damping
 
 # %% ../nbs/25_harmonic.ipynb #5d25a001
 def harmonic_mean(
@@ -32,9 +33,14 @@ def _block_gradients(curvature, max_elements):
     for x, y in curvature.data:
         for _, G in gradient_chunks(f, x, y, chunk_size):
             G = G if i is None else G[:, i]
-            yield G / math.sqrt(curvature.hessian_regularization)
+            yield G / _root(curvature)
 
 # %% ../nbs/25_harmonic.ipynb #e14f5fc7
+def _root(curvature):
+    "√λ, a number or [p]"
+    damping = curvature.hessian_regularization
+    return damping.sqrt() if isinstance(damping, torch.Tensor) else math.sqrt(damping)
+
 class HarmonicMeanInverse:
     "Equation (3), a chunk of gradients at a time. Keeps the gradients if they are few."
     def __init__(
@@ -44,7 +50,7 @@ class HarmonicMeanInverse:
     ):
         "Raises `ValueError` if λ is zero."
         self.check_options(max_elements)
-        if not curvature.hessian_regularization > 0: raise ValueError(
+        if not smallest_damping(curvature) > 0: raise ValueError(
             "hessian_regularization must be above zero, in every block: "
             "without damping a single outer product has no inverse")
         self.curvature, self.max_elements = curvature, max_elements
@@ -54,19 +60,18 @@ class HarmonicMeanInverse:
 
     @staticmethod
     def check_options(max_elements=CHUNK_ELEMENTS):  # raises `ValueError`
-        whole = isinstance(max_elements, int) and not isinstance(max_elements, bool)
-        if whole and max_elements >= 1: return
-        raise ValueError(f"max_elements must be a positive integer: {max_elements!r}")
+        checked_whole(max_elements, "max_elements")
 
     def __call__(
         self,
         B: torch.Tensor,  # right-hand sides, [p, k]
     ) -> torch.Tensor:  # S B, [p, k]
-        root = math.sqrt(self.curvature.hessian_regularization)
-        total = torch.zeros_like(B)
+        root = _root(self.curvature)
+        root = root[:, None] if isinstance(root, torch.Tensor) else root
+        B, total = B / root, torch.zeros_like(B)
         for G in self.kept or _block_gradients(self.curvature, self.max_elements):
             total += G.T @ ((G @ B) / (1 + (G * G).sum(1, keepdim=True)))
-        return (B - total / self.curvature.num_samples) / root / root
+        return (B - total / self.curvature.num_samples) / root
 
     def to(self, device):  # move the gradients that are kept, and the curvature
         self.curvature.to(device)

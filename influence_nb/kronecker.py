@@ -245,7 +245,8 @@ class PieceInverses(dict):
 def _fast_inverses(curvature, regularizations, *, second_order_mode="gauss_newton",
                    fisher="exact", update_diagonal=True, random_state=0):
     "All factors in one pass over the data, and the diagonals in a second one"
-    check_ekfac_options(second_order_mode, fisher)
+    check_ekfac_options(second_order_mode, fisher, "layer", update_diagonal,
+                        random_state)
     plan = _plan_for(curvature)
     options = second_order_mode, fisher, random_state
     factors, blocks = _first_pass(curvature, plan, *options)

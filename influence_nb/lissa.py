@@ -12,8 +12,9 @@ import math
 import warnings
 from typing import NamedTuple
 import torch
-from .cg import _number, _scaled_columns, _whole
-from .influence import Influence
+from .cg import _scaled_columns
+from .influence import Influence, smallest_damping
+from .objective import checked_number, checked_whole
 from .training import ConvergenceWarning
 
 # %% ../nbs/22_lissa.ipynb #c0a20010
@@ -39,10 +40,11 @@ def largest_eigenvalue(
     """Power iteration from random vectors; deterministic. The estimate is max ‖Av‖ over
     the unit vectors v that were seen. Raises `ValueError` for a bad option, or if a
     product is NaN or infinite."""
-    iterations, starts = _whole("iterations", iterations), _whole("starts", starts)
+    iterations = checked_whole(iterations, "iterations")
+    starts, seed = checked_whole(starts, "starts"), checked_whole(seed, "seed", least=0)
     like = torch.zeros(0, dtype=torch.float64) if like is None else like
     if hasattr(A, "densified_for"): A.densified_for(iterations * starts)
-    generator = torch.Generator().manual_seed(_whole("seed", seed, low=0))
+    generator = torch.Generator().manual_seed(seed)
     V = torch.randn(A.shape[0], starts, generator=generator, dtype=torch.float64)
     V, estimate = (V / V.norm(dim=0)).to(like), 0.0
     for _ in range(iterations):
@@ -110,10 +112,11 @@ def _kept(part, columns, k):
     "Some of the first k columns, and all the probes behind them"
     return torch.cat([part[..., columns], part[..., k:]], -1)
 
-def _series_options(scale, rtol, maxiter, smallest=0.0):
+def _series_options(scale, rtol, maxiter, smallest=0.0, steps="maxiter"):
     "The same as plain numbers. Raises `ValueError` naming one that makes no sense"
-    return (_number("scale", scale, open_below=True), _number("rtol", rtol, below=1.0),
-            _whole("maxiter", maxiter), _number("smallest", smallest))
+    return (checked_number(scale, "scale", zero=False),
+            checked_number(rtol, "rtol", below=1.0), checked_whole(maxiter, steps),
+            checked_number(smallest, "smallest"))
 
 # %% ../nbs/22_lissa.ipynb #b3bac4d7
 def neumann_series(
@@ -187,9 +190,11 @@ def stochastic_series(
     """Recurrence (9), averaged over runs (Agarwal, Bullins & Hazan 2017). Raises
     `DivergenceError` for a run that explodes, and `ValueError` for an option that makes
     no sense."""
-    scale, _, steps, _ = _series_options(scale, 0.0, steps)
-    batch_size, repeats = _whole("batch_size", batch_size), _whole("repeats", repeats)
-    generator = torch.Generator().manual_seed(_whole("seed", seed, low=0))
+    scale, _, steps, _ = _series_options(scale, 0.0, steps, steps="steps")
+    batch_size = checked_whole(batch_size, "batch_size")
+    repeats = checked_whole(repeats, "repeats")
+    seed = checked_whole(seed, "seed", least=0)
+    generator = torch.Generator().manual_seed(seed)
     (unit, size), total = _scaled_columns(B), 0
     for _ in range(repeats):
         Y = torch.zeros_like(unit)  # s·x
@@ -210,10 +215,10 @@ def _lissa_options(maxiter=2000, dampen=0.0, scale=None, rtol=1e-3,
                    batch_size=None, repeats=1, seed=0):
     "Raises `ValueError` naming an option of `LissaInverse` that makes no sense."
     _series_options(1.0 if scale is None else scale, rtol, maxiter)
-    _number("dampen", dampen, below=1.0)
-    if batch_size is not None: _whole("batch_size", batch_size)
-    _whole("repeats", repeats)
-    _whole("seed", seed, low=0)
+    checked_number(dampen, "dampen", below=1.0)
+    if batch_size is not None: checked_whole(batch_size, "batch_size")
+    checked_whole(repeats, "repeats")
+    checked_whole(seed, "seed", least=0)
 
 # %% ../nbs/22_lissa.ipynb #615e2540
 def _keeps_its_data(curvature):
@@ -282,7 +287,8 @@ class LissaInverse:
         self.scale = scale or _choose_scale(curvature, batch_size, seed)
         damping = curvature.hessian_regularization + dampen * self.scale
         self.curvature = curvature.block(curvature.indices, damping)
-        self.smallest = 0.0 if curvature.second_order_mode == "hessian" else damping
+        self.smallest = (0.0 if curvature.second_order_mode == "hessian"
+                         else smallest_damping(self.curvature))
 
     check_options = staticmethod(_lissa_options)  # before there is a curvature
 

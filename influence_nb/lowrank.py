@@ -14,7 +14,7 @@ import pickle
 import zipfile
 from typing import NamedTuple
 import torch
-from .training import LossOfParameters
+from .objective import LossOfParameters, checked_number, checked_whole
 from .influence import Influence, SingularHessianError, _fitted, _wide
 from .influence import block_regularizations, parameter_blocks
 
@@ -56,7 +56,8 @@ class LowRankInverse:
         vectors: torch.Tensor,  # orthonormal eigenvectors U in columns, [p, k]
         hessian_regularization: float = 0.0,  # λ
     ):
-        damping, (p, k) = hessian_regularization, vectors.shape
+        damping = checked_number(hessian_regularization, "hessian_regularization")
+        p, k = vectors.shape
         if damping == 0:  # what is zero up to rounding has no inverse
             seen = values.abs() > _rounding(values, p)
             if not seen.any(): raise SingularHessianError(
@@ -163,24 +164,18 @@ def lanczos(
 # %% ../nbs/23_lowrank.ipynb #2915a7e6
 #| code-fold: true
 #| code-summary: "Checks of the options"
-def _positive_integer(value, name):
-    "The value, or an error that names the argument"
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if whole and value >= 1: return value
-    raise ValueError(f"{name} must be a positive integer, got {value!r}")
-
 def _checked_rank(rank, curvature):
     "At most p"
-    return min(_positive_integer(rank, "rank"), curvature.shape[0])
-
-def _check_seed(seed):
-    "Seeds are what `torch.manual_seed` takes"
-    if isinstance(seed, int) and not isinstance(seed, bool): return
-    raise ValueError(f"seed must be an integer, got {seed!r}")
+    return min(checked_whole(rank, "rank"), curvature.shape[0])
 
 def _damping(curvature):
     "The λ that a product already has"
-    return getattr(curvature, "hessian_regularization", 0.0)
+    damping = getattr(curvature, "hessian_regularization", 0.0)
+    if not isinstance(damping, torch.Tensor): return damping
+    raise ValueError("hessian_regularization by parameter needs another inverse than "
+                     "one of low rank, which has one λ for all directions: use "
+                     "DirectInfluence, CgInfluence or LissaInfluence, or "
+                     "block_structure='parameter'")
 
 # %% ../nbs/23_lowrank.ipynb #417f1dce
 class ArnoldiInverse(LowRankInverse):
@@ -197,7 +192,7 @@ class ArnoldiInverse(LowRankInverse):
         matrix with λ is not positive definite (without λ: not even semidefinite)."""
         self.check_options(rank, steps, seed)
         rank, damping = _checked_rank(rank, curvature), _damping(curvature)
-        steps = 2 * rank + 10 if steps is None else max(steps, rank)
+        steps = 2 * rank + 10 if steps is None else max(int(steps), rank)
         T, Q, _ = lanczos(curvature, steps, seed)
         values, S = torch.linalg.eigh(T)
         values = values.to(_precision(curvature))
@@ -207,9 +202,9 @@ class ArnoldiInverse(LowRankInverse):
 
     @staticmethod
     def check_options(rank, steps=None, seed=0):  # raises `ValueError`
-        _positive_integer(rank, "rank")
-        _positive_integer(1 if steps is None else steps, "steps")
-        _check_seed(seed)
+        checked_whole(rank, "rank")
+        checked_whole(1 if steps is None else steps, "steps")
+        checked_whole(seed, "seed", least=0)
 
 # %% ../nbs/23_lowrank.ipynb #5d23d003
 def nystroem_matrix(
@@ -269,13 +264,14 @@ class NystroemInverse(LowRankInverse):
     ):
         "Raises `SingularHessianError` for negative curvature that λ does not outweigh."
         self.check_options(rank, seed)
+        _damping(curvature)  # one for all directions
         sketch = _random_block(curvature, _checked_rank(rank, curvature), seed)
         super().__init__(*nystroem(curvature, sketch), _damping(curvature))
 
     @staticmethod
     def check_options(rank, seed=0):  # raises `ValueError`
-        _positive_integer(rank, "rank")
-        _check_seed(seed)
+        checked_whole(rank, "rank")
+        checked_whole(seed, "seed", least=0)
 
 # %% ../nbs/23_lowrank.ipynb #cfcc8802
 #| code-fold: true

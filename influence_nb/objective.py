@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['plain_loss', 'Inputs', 'concatenate', 'call_model', 'LossOfParameters', 'plain_gradient', 'as_samples', 'split_batch',
            'as_targets', 'Batches', 'telling_rows', 'elsewhere', 'vectorizes', 'sample_losses', 'check_mean',
-           'check_samples', 'regularized_objective', 'checked_number']
+           'drop_idle_hooks', 'check_samples', 'regularized_objective', 'checked_number', 'checked_whole']
 
 # %% ../nbs/13_objective.ipynb #13000003
 import copy
 import inspect
+import numbers
 import threading
 import time
 import warnings
@@ -58,6 +59,9 @@ class Inputs:
         self,
         parts,  # a tuple of tensors for model(*x), or a dict of them for model(**x)
     ):
+        if not isinstance(parts, (Mapping, tuple, list)) and not hasattr(
+                parts, "__next__"): raise TypeError(
+            f"parts must be a tuple or dict of tensors, got {type(parts).__name__}")
         self.parts = dict(parts) if isinstance(parts, Mapping) else tuple(parts)
 
     def tensors(self):  # the tensors, in order
@@ -128,12 +132,16 @@ def _refuse_model(model, loss):
 def _refuse_parameter(name, p):
     if isinstance(p, nn.parameter.UninitializedParameter): raise ValueError(
         f"parameter {name!r} of the model has no shape yet: call model(x) once")
+    if p.is_meta: raise ValueError(f"parameter {name!r} of the model is on the device "
+                                   "meta, where there are no numbers")
     if p.is_complex(): raise ValueError(
         f"model is complex (parameter {name!r}): give it real parameters")
     if p.is_floating_point() and p.dtype not in (torch.float32, torch.float64):
         short = str(p.dtype).removeprefix("torch.")
         raise ValueError(f"model is in {short}: give copy.deepcopy(model).float(), "
                          "its precision is too low for second derivatives")
+    if not p.detach().isfinite().all(): raise ValueError(
+        f"parameter {name!r} of the model holds NaN or infinite entries")
 
 # %% ../nbs/13_objective.ipynb #13000018
 #| code-fold: true
@@ -215,6 +223,7 @@ class LossOfParameters:
         _refuse_model(model, loss)
         self.model, self.loss, self.target = _private_copy(model), loss, target
         self.holder, self.by_vmap = _Holder(self.model), None  # None: not tried yet
+        self.hooks_tried = False  # whether hooks without an effect were taken off
         self.recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules())
         self.originals = {id(p) for p in model.parameters()}
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
@@ -272,30 +281,33 @@ def plain_gradient(
 def _from_array(value, name):
     "A list, an array or a table as a tensor"
     if hasattr(value, "to_numpy"): value = value.to_numpy()
-    try: array = np.asarray(value) if not isinstance(value, list) else None
-    except ValueError: array = np.array(None)
-    if array is not None and array.dtype.kind not in "fiubc": raise ValueError(
+    if np.ma.is_masked(value): raise ValueError(
+        f"{name} has masked entries: remove those samples")
+    try: array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error: raise ValueError(
+        f"{name} makes no array of numbers: {error}") from error
+    if array.dtype.kind not in "fiubc": raise ValueError(
         f"{name} holds {array.dtype} and not numbers: convert it, "
         f"for classes by np.unique({name}, return_inverse=True)[1]")
-    if array is None:
-        try: return torch.as_tensor(value, device="cpu")
-        except (ValueError, TypeError, RuntimeError) as error: raise ValueError(
-            f"{name} is a list that makes no array of numbers: {error}") from error
     if array.dtype.kind == "u" and array.itemsize > 1: array = array.astype(np.int64)
-    if array.dtype == np.longdouble: array = array.astype(np.float64)
-    array = np.ascontiguousarray(array).reshape(array.shape)
+    if array.dtype in (np.longdouble, np.clongdouble): array = array.astype(np.float64)
+    array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
     return torch.as_tensor(array, device="cpu")
 
 # %% ../nbs/13_objective.ipynb #13000032
 #| code-fold: true
 #| code-summary: "One tensor"
-def _as_tensor(value, name, device, move):
+def _as_tensor(value, name, device, move, dtype):
     "One tensor on the device, without a graph; refuses what a model cannot take"
     if value is None: raise ValueError(f"{name} is missing")
+    listed = isinstance(value, list)
     if not isinstance(value, torch.Tensor): value, move = _from_array(value, name), True
+    if listed and value.is_floating_point(): value = value.to(dtype)
     if value.device != device and not move: raise ValueError(
         f"{name} is on {value.device} but the model on {device}: "
         f"use {name}.to('{device}')")
+    if value.is_meta: raise ValueError(
+        f"{name} is on the device meta, where there are no numbers")
     if value.is_nested or value.layout != torch.strided: raise ValueError(
         f"{name} is a nested or sparse tensor: give a dense one, padded if need be")
     tensor = value.detach().to(device)
@@ -312,23 +324,30 @@ def _is_several(value):
     return isinstance(value, (tuple, list)) and value and isinstance(value[0], kinds)
 
 # %% ../nbs/13_objective.ipynb #13000033
+def _known_device(device):
+    "A device of PyTorch, or an error in our words"
+    try: return torch.device(device)
+    except (RuntimeError, TypeError) as error: raise ValueError(
+        f"device must be one of PyTorch, as 'cpu' or 'cuda', got {device!r}") from error
+
 def as_samples(
     value,  # tensor, array, list or table; or a tuple or dict of them
     name: str,  # what the caller calls it
     device="cpu",  # where the model is
     move: bool = False,  # move tensors that are elsewhere; otherwise they are refused
+    dtype=None,  # of real numbers in lists; PyTorch's default
 ):  # a tensor [n, …], or `Inputs`
     """What a user gives, as tensors with the samples first.
 
     Raises `ValueError` for what is empty, not finite, complex, sparse, not numbers,
     of different lengths, or on another device."""
-    device = torch.device(device)
+    given = _known_device(device), move, dtype or torch.get_default_dtype()
     if isinstance(value, Inputs): value = value.parts
     if isinstance(value, Mapping): parts = Inputs(
-        {k: _as_tensor(v, f"{name}[{k!r}]", device, move) for k, v in value.items()})
+        {k: _as_tensor(v, f"{name}[{k!r}]", *given) for k, v in value.items()})
     elif _is_several(value): parts = Inputs(
-        _as_tensor(v, f"{name}[{i}]", device, move) for i, v in enumerate(value))
-    else: return _as_tensor(value, name, device, move)
+        _as_tensor(v, f"{name}[{i}]", *given) for i, v in enumerate(value))
+    else: return _as_tensor(value, name, *given)
     lengths = {len(part) for part in parts.tensors()}
     if not lengths: raise ValueError(f"{name} is empty: it needs at least one tensor")
     if len(lengths) > 1: raise ValueError(
@@ -427,8 +446,10 @@ class Batches:
         data,  # loader, list of batches, or data set
         device="cpu",  # where the model is
         target: str = "labels",  # key of the targets where batches are dicts
+        name: str = "train_loader",  # what the caller calls it
     ):
-        self.data, self.device, self.target = _as_loader(data), device, target
+        self.data, self.target = _as_loader(data, name), target
+        self.device = _known_device(device)
 
     def __iter__(self):
         for batch in self.data:
@@ -502,7 +523,9 @@ def _refuse_one(f, theta, x, y, error):
 
 def _why_no_vmap(f, theta, x, y, by_loop):
     "None, or the reason why a loop must do"
-    try: at_once = vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
+    try:
+        at_once = vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
+        vmap(f.of_sample, in_dims=(None, 0, 0))(theta, x, y)  # without gradients too
     except Exception as error:
         return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
     near = (at_once - by_loop).norm() <= 1e-2 * by_loop.norm()
@@ -535,29 +558,6 @@ def vectorizes(
     return f.by_vmap
 
 # %% ../nbs/13_objective.ipynb #13000049
-#| code-fold: true
-#| code-summary: "Why a loop must do, and the losses of samples"
-def _refuse_one(f, theta, x, y, error):
-    "A single sample: is it the way forward that fails, or the way back?"
-    try: f(theta, x[:1], y[:1])
-    except Exception as problem: raise ValueError(
-        "the model, or the loss, does not take one sample alone: does a layer mix the "
-        f"samples of a batch? ({type(problem).__name__}: {problem})") from problem
-    if not isinstance(error, RuntimeError): raise error
-    raise ValueError("the loss cannot be differentiated by the parameters: "
-                     f"{error}") from error
-
-def _why_no_vmap(f, theta, x, y, by_loop):
-    "None, or the reason why a loop must do"
-    try:
-        at_once = vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
-        vmap(f.of_sample, in_dims=(None, 0, 0))(theta, x, y)  # without gradients too
-    except Exception as error:
-        return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
-    near = (at_once - by_loop).norm() <= 1e-2 * by_loop.norm()
-    if near or not by_loop.isfinite().all(): return None
-    return "its gradients differ from autograd's"
-
 def sample_losses(
     f: LossOfParameters,  # the loss as a function of the parameters
     theta: torch.Tensor,  # [p]
@@ -630,6 +630,37 @@ def _refuse_call(f, x, names):
             f"model{signature} ({error}). The last item of a batch is the target; "
             "weights belong into the loss, not into the loader") from error
 
+# %% ../nbs/13_objective.ipynb #13000091
+#| code-fold: true
+#| code-summary: "Hooks that only watch"
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks",
+          "_backward_pre_hooks", "_backward_hooks")
+
+def drop_idle_hooks(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    x,  # inputs, [n, …]
+    y,  # targets, [n, …]
+):
+    "Take hooks that change neither the loss nor its gradient off the private copy."
+    hooks = [(getattr(m, kind), key) for m in f.model.modules() for kind in _HOOKS
+             for key in getattr(m, kind)]
+    if f.hooks_tried or not hooks: return
+    f.hooks_tried, kept = True, _value_and_slope(f, x, y)
+    for some in [hooks, *([one] for one in hooks)]:
+        taken = [(held, key, held.pop(key)) for held, key in some if key in held]
+        try: same = all(map(torch.equal, kept, _value_and_slope(f, x, y)))
+        except Exception: same = False  # the model needs what the hook does
+        if same and len(some) == len(hooks): return
+        if not same: _put_back(taken)
+
+def _put_back(taken):
+    "Hooks in their former order"
+    for held, key, hook in taken:
+        held[key] = hook
+        for later in [k for k in held if k > key]: held.move_to_end(later)
+
+def _value_and_slope(f, x, y): return f(f.theta, x, y), plain_gradient(f, f.theta, x, y)
+
 # %% ../nbs/13_objective.ipynb #13000053
 #| code-fold: true
 #| code-summary: "The loss, looked at"
@@ -650,6 +681,7 @@ def _check_loss(f, x, y, names):
     if not value.isfinite(): raise ValueError(f"loss is not finite on {names[0]}, "
         f"{names[1]}: look for saturated outputs or NaN parameters")
     _refuse_penalty(f, value)
+    drop_idle_hooks(f, x, y)
     vectorizes(f, x, y)
     check_mean(f, x, y, names)
 
@@ -704,8 +736,9 @@ def check_samples(
         if value is None: raise ValueError(
             f"{name} is missing: give both {names[0]} and {names[1]}, "
             f"or a loader of both as {names[0]}")
-    x = as_samples(x, names[0], f.theta.device)
-    y = as_targets(as_samples(y, names[1], f.theta.device))
+    place = dict(device=f.theta.device, dtype=f.theta.dtype)
+    x = as_samples(x, names[0], **place)
+    y = as_targets(as_samples(y, names[1], **place))
     if len(x) != len(y): raise ValueError(
         f"{names[0]} and {names[1]} differ in length: {len(x)} and {len(y)}")
     _refuse_call(f, x, names)
@@ -737,17 +770,36 @@ def regularized_objective(
 # %% ../nbs/13_objective.ipynb #13000067
 #| code-fold: true
 #| code-summary: "Numbers that a user gives"
+def _plain_number(value):
+    "The number in an array or tensor of one, or the value itself; NaN for True, False"
+    try:
+        if getattr(value, "ndim", None) == 0: value = value.item()
+    except (RuntimeError, NotImplementedError): return float("nan")  # it has no data
+    return float("nan") if isinstance(value, bool) else value
+
 def checked_number(
     value,  # what a user gave
     name: str,  # of the argument
     *,
     zero: bool = True,  # whether zero is allowed
+    below: float = float("inf"),  # what the number must be below
 ) -> float:  # the same number
     "Let only finite numbers that are not negative pass. Raises `ValueError` by name."
-    scalar = isinstance(value, (torch.Tensor, np.ndarray)) and value.ndim == 0
-    number = scalar or isinstance(value, (int, float, np.number))
-    number = number and not isinstance(value, bool)
+    number = _plain_number(value)
+    if isinstance(number, numbers.Real) and 0 <= number < below:
+        if (zero or number > 0) and float(number) < float("inf"): return float(number)
     wanted = "zero or positive" if zero else "positive"
-    if not number or not (0 <= value < float("inf")) or (value == 0 and not zero):
-        raise ValueError(f"{name} must be {wanted} and finite, got {value!r}")
-    return value
+    limit = "finite" if below == float("inf") else f"below {below:g}"
+    raise ValueError(f"{name} must be {wanted}, and {limit}, got {value!r}")
+
+def checked_whole(
+    value,  # what a user gave
+    name: str,  # of the argument
+    *,
+    least: int = 1,  # the smallest number allowed
+) -> int:  # the same number
+    "Let only whole numbers pass, from `least` to 2⁶³ − 1. Raises `ValueError` by name."
+    number = _plain_number(value)
+    if isinstance(number, numbers.Integral) and least <= number < 2**63:
+        return int(number)
+    raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")

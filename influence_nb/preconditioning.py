@@ -7,22 +7,22 @@ __all__ = ['matrix_diagonal', 'DiagonalInverse', 'JacobiPreconditioner', 'gauss_
 
 # %% ../nbs/27_preconditioning.ipynb #ecc33efc
 import torch
-from .cg import _whole
+from .objective import checked_whole
 from .curvature import Curvature, known_mode
 from .ekfac import loss_hessian_columns
 from .gradients import chunks
-from .influence import SingularHessianError
 from .gradients import layer_pass
+from .influence import SingularHessianError, smallest_damping
 from .lowrank import LowRankInverse, nystroem
-from .lowrank import _checked_rank, _damping, _random_block
+from .lowrank import _checked_rank, _random_block
 
 # %% ../nbs/27_preconditioning.ipynb #c0a70001
 #| code-fold: true
 #| code-summary: "Options that make sense"
 def _probe_options(probes, seed):
     "Raise `ValueError` naming an option that makes no sense"
-    if probes is not None: _whole("probes", probes)
-    _whole("seed", seed, low=0)
+    if probes is not None: checked_whole(probes, "probes")
+    checked_whole(seed, "seed", least=0)
 
 # %% ../nbs/27_preconditioning.ipynb #2f6d6bb0
 def matrix_diagonal(
@@ -82,7 +82,7 @@ class JacobiPreconditioner:
         probes, many = self.probes, curvature.shape[0] > 2000
         if probes is None and many: probes = 100
         diagonal = matrix_diagonal(curvature, probes, self.seed)
-        lowest = _damping(curvature) or 1e-3 * diagonal.abs().mean().item()
+        lowest = smallest_damping(curvature) or 1e-3 * diagonal.abs().mean().item()
         if not lowest > 0: raise SingularHessianError(
             "the diagonal of the matrix is zero (or not a number): there is nothing to "
             "divide by. Give a hessian_regularization")
@@ -140,7 +140,8 @@ class NystroemPreconditioner:
         seed: int = 0,  # of the sketch
     ):
         if second_order_mode is not None: known_mode(second_order_mode)
-        self.rank, self.seed = _whole("rank", rank), _whole("seed", seed, low=0)
+        self.rank = checked_whole(rank, "rank")
+        self.seed = checked_whole(seed, "seed", least=0)
         self.second_order_mode = second_order_mode
 
     def __call__(
@@ -150,7 +151,7 @@ class NystroemPreconditioner:
         """Raises `SingularHessianError` if the sketch meets negative curvature, or if
         nothing is left to flatten to: λ = 0, and a rank above that of the matrix."""
         sketched = _semidefinite(curvature, self.second_order_mode)
-        rank, damping = _checked_rank(self.rank, sketched), _damping(sketched)
+        rank, damping = _checked_rank(self.rank, sketched), smallest_damping(sketched)
         values, vectors = nystroem(sketched, _random_block(sketched, rank, self.seed))
         level = values[-1].item() + damping
         rounding = len(vectors) * torch.finfo(values.dtype).eps * values[0].item()

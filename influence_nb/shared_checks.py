@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROPERTIES', 'InfluenceCase', 'influence_cases', 'DenseOracle', 'DenseBlock', 'exact_inverse', 'Outcome',
-           'influence_report', 'check_influence_class']
+           'influence_report', 'check_influence_class', 'hard_case', 'hard_outcome', 'hard_methods']
 
 # %% ../nbs/76_shared_checks.ipynb #b4e03240
 import copy
@@ -18,7 +18,11 @@ from torch import nn
 from torch.func import functional_call, grad, hessian, jacrev, vmap
 from . import sixty_lines
 from .checks import check_close
-from .influence import NotFittedError
+from .cg import CgInfluence
+from .ekfac import EkfacInfluence
+from .influence import DirectInfluence, NotFittedError
+from .lissa import LissaInfluence
+from .lowrank import ArnoldiInfluence, NystroemSketchInfluence
 from .training import ConvergenceWarning, TorchLogisticRegression, TorchMLP, fit_to_optimum
 
 # %% ../nbs/76_shared_checks.ipynb #97a707b3
@@ -298,6 +302,10 @@ def _blocks_add_up(subject):
     if "block_structure" in subject.structure:
         assert list(shares) == list(subject.blocks()), ("blocks are named "
                                                         f"{list(shares)}")
+    factors = I.influence_factors_by_block(*test)
+    assert list(factors) == list(shares), f"factors are of the blocks {list(factors)}"
+    again = I.influences_from_factors_by_block(factors, *train)
+    for block in shares: check_close(again[block], shares[block], subject.rounding)
     return check_close(sum(shares.values()), whole, subject.rounding)
 
 # %% ../nbs/76_shared_checks.ipynb #8275b717
@@ -533,3 +541,83 @@ def check_influence_class(
                           + "\n".join(problems))
     return {name: max(o.error for o in outcomes if o.property == name)
             for name in dict.fromkeys(o.property for o in outcomes)}
+
+# %% ../nbs/76_shared_checks.ipynb #7600a002
+def hard_case(
+    condition: float,  # κ: largest eigenvalue of the Hessian over the smallest
+    dtype=torch.float64,  # of model and data
+    *,
+    loss_scale: float = 1.0,  # what the loss is multiplied by
+    input_scale: float = 1.0,  # what all inputs are multiplied by
+    outlier: bool = False,  # whether one point is thirty times as far away
+) -> InfluenceCase:  # λ is the largest eigenvalue over κ
+    "Linear regression in six dimensions with a Hessian of a given condition."
+    generator, p = torch.Generator().manual_seed(0), 6
+    def draw(*shape): return torch.randn(*shape, generator=generator).double()
+    sizes = condition ** (-torch.arange(p).double() / (p - 1) / 2)
+    x = torch.linalg.qr(draw(40, p)).Q * sizes @ torch.linalg.qr(draw(p, p)).Q * 40**0.5
+    y = x @ draw(p, 1) + draw(40, 1)
+    if outlier: x[0] *= 30
+    train, test = (input_scale * x, y), (input_scale * draw(5, p), draw(5, 1))
+    train, test = (tuple(t.to(dtype) for t in pair) for pair in (train, test))
+    model = nn.Linear(p, 1, bias=False, dtype=dtype)
+    best = torch.linalg.lstsq(*(t.double() for t in train)).solution
+    with torch.no_grad(): model.weight.copy_(best.T)
+    def loss(outputs, y): return loss_scale * F.mse_loss(outputs, y)
+    H = 2 * loss_scale * train[0].double().T @ train[0].double() / 40
+    damping = torch.linalg.eigvalsh(H)[-1].item() / condition
+    words = f"κ {condition:g}, loss × {loss_scale:g}, inputs × {input_scale:g}"
+    words += ", outlier" * outlier
+    return InfluenceCase(words, model, loss, train, test, damping)
+
+# %% ../nbs/76_shared_checks.ipynb #7600a004
+def _hard_truth(case, loss_scale):
+    "H + λI and the gradients of the test points in columns, each over its size"
+    (x, y), (x_test, y_test) = (_double(*pair) for pair in (case.train, case.test))
+    w = case.model.weight.detach().double().T
+    H = 2 * loss_scale * x.T @ x / len(x) + case.damping * torch.eye(len(w)).double()
+    G = (2 * loss_scale * (x_test @ w - y_test) * x_test).T
+    sizes = H.abs().max(), G.abs().amax(0)
+    return H / sizes[0], G / sizes[1], sizes[1] / sizes[0]
+
+def hard_outcome(
+    make,  # make(model, loss, hessian_regularization) → an unfitted influence
+    case: InfluenceCase,  # what `hard_case` made
+    loss_scale: float,  # as it was given there
+    promise: str = "residual",  # or "error": what of the factors is within the bound
+    bound: float = 0.0,  # beyond rounding
+) -> str:  # "right", "loud" and why, or "wrong" and by how much
+    "Whether a method keeps its promise on a hard case, or says that it cannot."
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", ConvergenceWarning)
+            influence = make(case.model, case.loss, case.damping).fit([case.train])
+            factors = influence.influence_factors(*case.test).double()
+    except (ValueError, ConvergenceWarning) as why: return f"loud: {why}"
+    H, G, size = _hard_truth(case, loss_scale)
+    F_, epsilon = factors.T / size, torch.finfo(case.train[0].dtype).eps
+    rounding = 1e3 * epsilon * F_.norm(dim=0) * torch.linalg.matrix_norm(H, 2)
+    residual = ((H @ F_ - G).norm(dim=0) - rounding).clamp(min=0) / G.norm(dim=0)
+    exact = torch.linalg.solve(H, G)
+    error = (F_ - exact).norm(dim=0) / exact.norm(dim=0)
+    worst = {"residual": residual, "error": error}[promise].max().item()
+    return "right" if worst <= bound else f"wrong: {promise} {worst:.1e}"
+
+# %% ../nbs/76_shared_checks.ipynb #7600a006
+def _with_rank(kind, rank): return lambda *given: kind(*given, rank=rank)
+
+def hard_methods(
+    dtype=torch.float64,  # of the case
+) -> dict:  # name → (make, promise, bound) for `hard_outcome`
+    "The inverses of the book that promise the damped inverse, with what they promise."
+    rtol = 2e-10 if dtype == torch.float64 else 2e-5
+    def lissa(*given):
+        return LissaInfluence(*given, second_order_mode="gauss_newton")
+    return {"DirectInfluence": (DirectInfluence, "residual", 0.0),
+            "CgInfluence": (CgInfluence, "residual", rtol),
+            "LissaInfluence": (lissa, "error", 2e-3),
+            "ArnoldiInfluence": (_with_rank(ArnoldiInfluence, 6), "residual", 0.0),
+            "NystroemSketchInfluence": (_with_rank(NystroemSketchInfluence, 6),
+                                        "residual", 0.0),
+            "EkfacInfluence": (EkfacInfluence, "residual", 0.0)}

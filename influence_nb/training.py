@@ -16,7 +16,8 @@ import torch
 from torch import nn
 from torch.func import grad, jacrev, vjp
 import matplotlib.pyplot as plt
-from .objective import (LossOfParameters, check_samples,
+from .objective import (Batches, LossOfParameters, call_model,
+                                    check_samples, checked_number, checked_whole,
                                     regularized_objective)
 
 # %% ../nbs/12_training.ipynb #49dbe6b8
@@ -71,10 +72,13 @@ def _epoch_loss(model, data, loss, device, optimizer=None):
     model.train(optimizer is not None)
     with torch.set_grad_enabled(optimizer is not None):
         for x, y in data:
-            value = loss(model(x.to(device)), y.to(device))
+            value = loss(call_model(model, x), getattr(y, "parts", y))
+            if not isinstance(value, torch.Tensor) or value.ndim: raise TypeError(
+                "loss must return a tensor with one number, got "
+                f"{getattr(value, 'shape', type(value).__name__)}")
             if not torch.isfinite(value):
-                raise ValueError(f"loss became {value.item()}: lower the learning rate "
-                                 "or look for NaN in the data")
+                raise ValueError(f"loss became {value.item()}: lower the learning rate, "
+                                 "or look for NaN in the data or the model")
             if optimizer is not None:
                 optimizer.zero_grad()
                 value.backward()
@@ -98,9 +102,13 @@ def fit_torch_model(
 ) -> Losses:  # mean losses of each epoch
     """Plain minibatch training. The model keeps its training/evaluation flag. Raises
     `ValueError` if the loss is not finite."""
-    if device is not None: model.to(device)
-    device, was_training = next(model.parameters()).device, [(m, m.training)
-                                                             for m in model.modules()]
+    if not any(p.requires_grad for p in model.parameters()): raise ValueError(
+        "model has no trainable parameters: set requires_grad")
+    device = next(model.parameters()).device if device is None else device
+    training_data = Batches(training_data, device, name="training_data")
+    val_data = Batches(val_data, device, name="val_data")
+    model.to(device)
+    was_training = [(m, m.training) for m in model.modules()]
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if held.isdisjoint(id(p) for p in model.parameters()): raise ValueError(
         "optimizer holds no parameter of this model: make it from model.parameters()")
@@ -285,15 +293,9 @@ def _lbfgs(R, theta, tol):
 # %% ../nbs/12_training.ipynb #5d12a005
 def _check_limits(hessian_regularization, tol, max_iter):
     "Numbers from zero up, before any work"
-    limits = {"hessian_regularization": hessian_regularization,
-              "tol": 0.0 if tol is None else tol, "max_iter": max_iter}
-    for name, value in limits.items():
-        try: good = not isinstance(value, str) and 0 <= float(value) < float("inf")
-        except (TypeError, ValueError, RuntimeError): good = False
-        if not good or (name == "max_iter" and value != int(value)):
-            kind = ("an integer from zero up" if name == "max_iter"
-                    else "zero or positive, and finite")
-            raise ValueError(f"{name} must be {kind}, got {value!r}")
+    checked_number(hessian_regularization, "hessian_regularization")
+    checked_number(0.0 if tol is None else tol, "tol")
+    checked_whole(max_iter, "max_iter", least=0)
 
 # %% ../nbs/12_training.ipynb #c25278c7
 def fit_to_optimum(

@@ -89,6 +89,8 @@ CHECKS = {
     "the zoo: right numbers or clear words": command(sys.executable, ROOT / "tests/zoo.py"),
     "without its workshop the library is only slower": command(
         sys.executable, ROOT / "tests/plain.py"),
+    "every inverse is right or loud on hard numbers": command(
+        sys.executable, ROOT / "tests/conditions.py"),
     "what readers stumble over only gets less": command(
         sys.executable, ROOT / "tools/reading.py"),
     "every chapter runs": chapters,
