@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from influence_nb import (ArnoldiInfluence, CgInfluence, DirectInfluence, EkfacInfluence,
                           InverseHarmonicMeanInfluence, JacobiPreconditioner,
-                          LissaInfluence, NystroemPreconditioner,
+                          LissaInfluence, LossOfParameters, NystroemPreconditioner,
                           NystroemSketchInfluence, TorchMLP, check_close, curvature,
                           ekfac, plain_forms)
 from influence_nb.shared_checks import influence_report
@@ -98,6 +98,20 @@ def compare(make):
     return entered
 
 
+def compare_columns():
+    "The same for the columns of the loss's Hessian, whose signs and basis are free"
+    model, x, y = network()
+    f, outputs = LossOfParameters(model, F.cross_entropy), model(x).detach()
+    with plain_forms(): plain = ekfac.loss_hessian_columns(f, outputs, y)
+    assert not calls, f"with the workshop closed, {set(calls)} were entered"
+    fast = ekfac.loss_hessian_columns(f, outputs, y)
+    check_close(*(torch.einsum("rna,rnb->nab", part, part) for part in (fast, plain)),
+                1e-9)
+    entered = set(calls)
+    calls.clear()
+    return entered
+
+
 def main():
     warnings.simplefilter("ignore")
     assert len(TWINS) == 8, f"the twins are {sorted(TWINS)}"
@@ -111,6 +125,7 @@ def main():
               f"({time.time() - start:.0f} s)", *problems[:5], sep="\n    ")
     jacobi = partial(CgInfluence, preconditioner=JacobiPreconditioner(), rtol=1e-9)
     for make in (DirectInfluence, jacobi, EkfacInfluence): entered |= compare(make)
+    entered |= compare_columns()
     if entered != set(TWINS):
         failed.append(f"never entered: {set(TWINS) - entered}")
     print(*failed[-1:], f"fast twins entered: {', '.join(sorted(entered))}", sep="\n")
