@@ -53,8 +53,8 @@ def losses_after_training(
 # %% ../nbs/28_compare.ipynb #59891de2
 def ranks(
     values: torch.Tensor,  # [m, N]
-) -> torch.Tensor:  # rank of each entry in its column, 0 … m − 1, ties share their mean rank, [m, N]
-    "Ranks down each column."
+) -> torch.Tensor:  # rank of each entry in its column, from zero, [m, N]
+    "Ranks down each column; equal entries share their mean rank."
     columns = values.T.contiguous()
     ordered = columns.sort().values
     below, up_to = (torch.searchsorted(ordered, columns, right=right)
@@ -65,7 +65,7 @@ def ranks(
 def rank_correlation(
     a: torch.Tensor,  # [m, N]
     b: torch.Tensor,  # [m, N]
-) -> torch.Tensor:  # Spearman's correlation of each column, [N]; 0 where a column is constant
+) -> torch.Tensor:  # Spearman's correlation of each column, 0 if one is constant, [N]
     "Pearson's correlation of the ranks."
     a, b = (r - r.mean(0) for r in (ranks(a).double(), ranks(b).double()))
     size = a.norm(dim=0) * b.norm(dim=0)
