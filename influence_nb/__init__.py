@@ -2,44 +2,48 @@
 __version__ = "0.1.0"
 
 from .checks import check_close, relative_error
-from .data import (bayes_error, bayes_flip_probability, bayes_posterior, decision_boundary_fixed_variance_2d, flip_labels,
-                   plot_blobs, plot_gaussian_blobs, sample_gaussian_blobs, synthetic_classification_dataset)
+from .data import (bayes_error, bayes_flip_probability, bayes_posterior,
+                   decision_boundary_fixed_variance_2d, flip_labels, plot_blobs,
+                   plot_gaussian_blobs, sample_gaussian_blobs,
+                   synthetic_classification_dataset)
 from .objective import Batches, Inputs, LossOfParameters, check_mean, plain_loss
-from .training import (ConvergenceWarning, Losses, Optimum, TorchLogisticRegression, TorchMLP,
-                       fit_to_optimum, fit_torch_model, plot_confusion_matrix, plot_losses)
-from .gradients import (LayerPass, flat_gradients, layer_pass, layer_products, linear_layers,
-                        mixed_gradients, output_gradients, per_sample_gradients)
+from .training import (ConvergenceWarning, Losses, Optimum, TorchLogisticRegression,
+                       TorchMLP, fit_to_optimum, fit_torch_model, plot_confusion_matrix,
+                       plot_losses)
+from .gradients import (LayerPass, flat_gradients, layer_pass, layer_products,
+                        linear_layers, mixed_gradients, output_gradients,
+                        per_sample_gradients)
 from .curvature import Curvature, plain_forms
-from .influence import (DirectInfluence, Influence, NotFittedError, SingularHessianError, deletion_changes, plot_influences,
+from .influence import (DirectInfluence, Influence, NotFittedError,
+                        SingularHessianError, deletion_changes, plot_influences,
                         sandwich_covariance)
-from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters, losses_at,
-                         newton_step_parameters)
-from .damping import (RegularizationChoice, choose_regularization, effective_dimension, held_out_losses, implied_penalty,
-                      training_run_penalty)
+from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters,
+                         losses_at, newton_step_parameters)
+from .damping import (RegularizationChoice, choose_regularization, effective_dimension,
+                      held_out_losses, implied_penalty, training_run_penalty)
 from .cg import (CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient,
                  plain_conjugate_gradient)
-from .lissa import (DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series,
-                    plain_neumann_series, stochastic_series)
-from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence
+from .lissa import (DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue,
+                    neumann_series, plain_neumann_series, stochastic_series)
+from .lowrank import (ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse,
+                      NystroemSketchInfluence, arnoldi, nystroem_matrix)
 from .pushthrough import PushThroughInfluence, PushThroughInverse, push_through
 from .ekfac import EkfacInfluence, EkfacInverse
-from .harmonic import InverseHarmonicMeanInfluence
-from .preconditioning import JacobiPreconditioner, NystroemPreconditioner, gauss_newton_diagonal
-from .cg import CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient
-from .lissa import DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue, neumann_series, stochastic_series
-from .lowrank import ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse, NystroemSketchInfluence, arnoldi, nystroem_matrix
-from .ekfac import EkfacInfluence, EkfacInverse
 from .harmonic import InverseHarmonicMeanInfluence, harmonic_mean
-from .preconditioning import JacobiPreconditioner, NystroemPreconditioner
-from . import loss_hessian, products, kronecker  # the workshop: fast twins of plain functions
-from .compare import (DatamodelingScore, linear_datamodeling_score, losses_after_training, rank_correlation, subset_masks)
-from .detectors import (area_under_curve, average_precision, detection_curve, detection_scores, mean_influence,
-                        plot_detection)
+from .preconditioning import (JacobiPreconditioner, NystroemPreconditioner,
+                              gauss_newton_diagonal)
+# the workshop: fast twins of plain functions
+from . import loss_hessian, products, kronecker
+from .compare import (DatamodelingScore, linear_datamodeling_score,
+                      losses_after_training, rank_correlation, subset_masks)
+from .detectors import (area_under_curve, average_precision, detection_curve,
+                        detection_scores, mean_influence, plot_detection)
 from .repair import predicted_repair_change, repair_labels
 from .digits import gauss_newton_leave_one_out_loss, knn_shapley, output_derivatives
 from .perturbation import Attack, attack_training_set, training_input_gradients
 from .suspects import Suspects, find_mislabeled, plot_suspects
-from .review import (Evidence, Review, ReviewFileError, data_fingerprint, decision_table, next_undecided, review_labels,
+from .review import (Evidence, Review, ReviewFileError, data_fingerprint,
+                     decision_table, next_undecided, review_labels,
                      strongest_influences)
 from .failures import proximal_bregman_response, train_copies
 from .tracin import tracin
@@ -48,10 +52,9 @@ from .widgets import Choice, Slider, Toggle, explore
 from .explorer import NoOptimumError, influence_explorer, plot_explorer
 from .shared_checks import check_influence_class, influence_cases, influence_report
 from .zoo import check_zoo, zoo_case, zoo_report
-from .experiments import Cost, made_with, measure_cost, stored
+from .experiments import Cost, code_of, made_by, made_with, measure_cost, stored
 from .exercises import Exercise
 from .claims import Claim, all_claims, claim, holm
-from .experiments import Cost, code_of, made_by, made_with, measure_cost, stored
 from .prompt import comments_in_help
 
 comments_in_help(__name__)  # what stands beside a parameter is what `help` shows
