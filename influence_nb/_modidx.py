@@ -88,6 +88,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'influence_nb.curvature.Products.add': ('curvature.html#products.add', 'influence_nb/curvature.py'),
                                         'influence_nb.curvature._attempt': ('curvature.html#_attempt', 'influence_nb/curvature.py'),
                                         'influence_nb.curvature._columns': ('curvature.html#_columns', 'influence_nb/curvature.py'),
+                                        'influence_nb.curvature._damping_times': ( 'curvature.html#_damping_times',
+                                                                                   'influence_nb/curvature.py'),
                                         'influence_nb.curvature._joined': ('curvature.html#_joined', 'influence_nb/curvature.py'),
                                         'influence_nb.curvature._memory': ('curvature.html#_memory', 'influence_nb/curvature.py'),
                                         'influence_nb.curvature._moved': ('curvature.html#_moved', 'influence_nb/curvature.py'),

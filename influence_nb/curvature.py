@@ -312,6 +312,11 @@ def _columns(V, p):
     if V.ndim in (1, 2) and len(V) == p: return V[:, None] if V.ndim == 1 else V
     raise ValueError(f"V must have shape [{p}] or [{p}, k], got {tuple(V.shape)}")
 
+def _damping_times(curvature, V):
+    "λV, for one λ or one for each parameter"
+    damping = curvature.hessian_regularization
+    return (damping[:, None] if isinstance(damping, torch.Tensor) else damping) * V
+
 # %% ../nbs/16_curvature.ipynb #16code05
 def mean_product(
     curvature,  # a `Curvature`
@@ -387,12 +392,11 @@ class Curvature:
         second_order_mode: str = "hessian",  # or "gauss_newton", "empirical_fisher"
         hessian_regularization: float = 0.0,  # λ, added to the diagonal
     ):
-        hessian_regularization = checked_number(hessian_regularization,
-                                                "hessian_regularization")
+        damping = checked_number(hessian_regularization, "hessian_regularization")
         self.second_order_mode = known_mode(second_order_mode)
         self.f, self.indices, self.dense, self.bends = f, None, None, None
         self.data = read_batches(f, data)
-        self.hessian_regularization = hessian_regularization
+        self.hessian_regularization = damping
         self.num_samples = sum(len(x) for x, _ in self.data)
         self.products = products_of(f, self.data, second_order_mode)
 
@@ -416,9 +420,7 @@ class Curvature:
     def __matmul__(self, V):  # [p] or [p, k] → the same shape
         columns = _columns(V, self.shape[0])
         if self.densified_for(columns.shape[1]).dense is not None: return self.dense @ V
-        damping = self.hessian_regularization  # a number, or one for each parameter
-        if isinstance(damping, torch.Tensor): damping = damping[:, None]
-        damped = mean_product(self, columns) + damping * columns
+        damped = mean_product(self, columns) + _damping_times(self, columns)
         return damped.reshape(V.shape)
 
     def densified_for(self, total_columns):  # of all products to come together → self

@@ -468,7 +468,9 @@ class DirectInfluence(Influence):
     up to some thousands of parameters."""
     inverse_class = DirectInverse
 
-# %% ../nbs/17_influence.ipynb #2d34f08a
+# %% ../nbs/17_influence.ipynb #2d34f08b
+#| code-fold: true
+#| code-summary: "For messages and arguments"
 def _limits(given):
     "Two finite numbers, or None"
     if given is None: return None
@@ -477,6 +479,7 @@ def _limits(given):
     if low < high < np.inf and low > -np.inf: return low, high
     raise ValueError(f"colorbar_limits must be two numbers (low, high), got {given!r}")
 
+# %% ../nbs/17_influence.ipynb #2d34f08a
 def plot_influences(
     x,  # points in the plane, [n, 2]
     influences,  # one signed value a point, [n]
