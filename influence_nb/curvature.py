@@ -312,10 +312,11 @@ def _columns(V, p):
     if V.ndim in (1, 2) and len(V) == p: return V[:, None] if V.ndim == 1 else V
     raise ValueError(f"V must have shape [{p}] or [{p}, k], got {tuple(V.shape)}")
 
-def _damping_times(curvature, V):
-    "λV, for one λ or one for each parameter"
+def _damped_product(curvature, V):
+    "The mean of the products, plus λV for one λ or one for each parameter"
     damping = curvature.hessian_regularization
-    return (damping[:, None] if isinstance(damping, torch.Tensor) else damping) * V
+    if isinstance(damping, torch.Tensor): damping = damping[:, None]
+    return mean_product(curvature, V) + damping * V
 
 # %% ../nbs/16_curvature.ipynb #16code05
 def mean_product(
@@ -382,9 +383,9 @@ def _memory(device):
 
 # %% ../nbs/16_curvature.ipynb #fdd96a8f
 class Curvature:
-    """The mean curvature of the loss over the data, plus λI: a symmetric matrix [p, p]
-    that is not formed. Use `curvature @ V` with [p] or [p, k], `.to_dense()`, and
-    `.block(indices, λ)`. Raises `ValueError` for a bad mode, λ or data."""
+    """The mean curvature of the loss over the data, plus λI, [p, p], symmetric, which is
+    not formed. Use `curvature @ V`, `.to_dense()`, and `.block(indices, λ)`. Raises
+    `ValueError` for a bad mode, λ or data."""
     def __init__(
         self,
         f: LossOfParameters,  # the loss as a function of the parameters
@@ -395,8 +396,7 @@ class Curvature:
         damping = checked_number(hessian_regularization, "hessian_regularization")
         self.second_order_mode = known_mode(second_order_mode)
         self.f, self.indices, self.dense, self.bends = f, None, None, None
-        self.data = read_batches(f, data)
-        self.hessian_regularization = damping
+        self.data, self.hessian_regularization = read_batches(f, data), damping
         self.num_samples = sum(len(x) for x, _ in self.data)
         self.products = products_of(f, self.data, second_order_mode)
 
@@ -413,15 +413,14 @@ class Curvature:
     def to(self, device):  # move the parameters and the data that were kept
         self.f.to(device)
         self.data, self.dense = _moved(self.data, device), None
-        if self.indices is not None: self.indices = self.indices.to(device)
-        if isinstance(self.hessian_regularization, torch.Tensor):
-            self.hessian_regularization = self.hessian_regularization.to(device)
+        for name in ("indices", "hessian_regularization"):
+            part = getattr(self, name)
+            if isinstance(part, torch.Tensor): setattr(self, name, part.to(device))
 
     def __matmul__(self, V):  # [p] or [p, k] → the same shape
         columns = _columns(V, self.shape[0])
         if self.densified_for(columns.shape[1]).dense is not None: return self.dense @ V
-        damped = mean_product(self, columns) + _damping_times(self, columns)
-        return damped.reshape(V.shape)
+        return _damped_product(self, columns).reshape(V.shape)
 
     def densified_for(self, total_columns):  # of all products to come together → self
         "Get ready for so many products, in `prepared`."
