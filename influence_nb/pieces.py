@@ -464,6 +464,7 @@ def _checked(f, x, pieces, cotangent):
             if error <= _closeness(G) * expected.norm(): right[piece.name] = piece
     return right
 
+# %% ../nbs/72_pieces.ipynb #72000001
 def _tried_pairs(f, pieces, x, cotangent):
     """Yield (piece, a, δ) for those that have a way back; each is tried alone where it
     fails for all together, as it does where one is computed under a checkpoint"""
