@@ -446,9 +446,31 @@ def _pull_rows(plan, x):
                 for piece in plan.pieces if not piece.calls}
     return pull_rows
 
-# %% ../nbs/72_pieces.ipynb #ed3e79f1
+# %% ../nbs/72_pieces.ipynb #ed3e79f0
 #| code-fold: true
 #| code-summary: "Helpers"
+def _row_function(rest, x, cotangent):
+    "By vmap, if it takes the model and agrees with the loop"
+    slow = _rows_one_by_one(rest, x)(cotangent)
+    try: fast = _rows_at_once(rest, x)(cotangent)
+    except Exception: return _rows_one_by_one
+    agree = (fast - slow).norm() <= _closeness(slow) * slow.norm()
+    return _rows_at_once if agree else _rows_one_by_one
+
+_MATRIX_LAYERS = (nn.Linear, nn.Embedding, nn.modules.conv._ConvNd)
+
+def _say_which(f, pieces):
+    "A warning that names the layers that look as if they had a Kronecker form"
+    matrices = {name for name, shape in zip(f.names, f.shapes) if len(shape) > 1}
+    lost = [piece for piece in pieces
+            if piece.form != "Kronecker" and not matrices.isdisjoint(piece.parameters)]
+    modules = dict(f.model.named_modules())
+    named = [f"{piece.name!r} ({piece.why})" for piece in lost
+             if isinstance(modules.get(piece.block, f.model), _MATRIX_LAYERS)]
+    if named: warnings.warn(
+        f"the gradient of layer {', '.join(named)} is no sum of pairs: it gets an "
+        "exact block or a diagonal in place of a Kronecker form", stacklevel=2)
+
 def _closeness(t): return torch.finfo(t.dtype).eps ** 0.4
 
 def _checked(f, x, pieces, cotangent):
@@ -481,31 +503,6 @@ def _in_order(piece, fastest):
     "The piece, with its samples changing fastest in a batch of parts, or slowest"
     calls = tuple((k, (dim, fastest)) for k, (dim, _) in piece.calls)
     return piece._replace(calls=calls)
-
-# %% ../nbs/72_pieces.ipynb #ed3e79f0
-#| code-fold: true
-#| code-summary: "Helpers"
-def _row_function(rest, x, cotangent):
-    "By vmap, if it takes the model and agrees with the loop"
-    slow = _rows_one_by_one(rest, x)(cotangent)
-    try: fast = _rows_at_once(rest, x)(cotangent)
-    except Exception: return _rows_one_by_one
-    agree = (fast - slow).norm() <= _closeness(slow) * slow.norm()
-    return _rows_at_once if agree else _rows_one_by_one
-
-_MATRIX_LAYERS = (nn.Linear, nn.Embedding, nn.modules.conv._ConvNd)
-
-def _say_which(f, pieces):
-    "A warning that names the layers that look as if they had a Kronecker form"
-    matrices = {name for name, shape in zip(f.names, f.shapes) if len(shape) > 1}
-    lost = [piece for piece in pieces
-            if piece.form != "Kronecker" and not matrices.isdisjoint(piece.parameters)]
-    modules = dict(f.model.named_modules())
-    named = [f"{piece.name!r} ({piece.why})" for piece in lost
-             if isinstance(modules.get(piece.block, f.model), _MATRIX_LAYERS)]
-    if named: warnings.warn(
-        f"the gradient of layer {', '.join(named)} is no sum of pairs: it gets an "
-        "exact block or a diagonal in place of a Kronecker form", stacklevel=2)
 
 # %% ../nbs/72_pieces.ipynb #299cc75c
 def parameter_plan(
