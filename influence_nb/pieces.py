@@ -399,28 +399,6 @@ class PiecePass(NamedTuple):
     pull_deltas: object  # cotangent of the outputs [n, …] → {piece: δ}
     pull_rows: object  # cotangent → {piece without a Kronecker form: gradients [n, q]}
 
-# %% ../nbs/72_pieces.ipynb #11f417cd
-def piece_pass(
-    plan: Plan,  # what `parameter_plan` returned
-    x,  # inputs, the samples first
-) -> PiecePass:  # the outputs, each piece's inputs, and the ways back
-    "One pass forward that notes what the pieces are multiplied by."
-    outputs, watch = watched(plan.f, x)
-    uses = _planned_uses(plan, watch, _count(x))
-    inputs = {piece.name: torch.cat([use_inputs(*use, use[0].bias in piece.parameters)
-                                     for use in uses[piece.name]], dim=-2)
-              for piece in plan.pieces if piece.calls}
-    epsilons = [use.epsilon for calls in uses.values() for use, *_ in calls]
-    def pull_deltas(cotangent):
-        if not epsilons: return {}
-        gradients = torch.autograd.grad(outputs, epsilons, cotangent, retain_graph=True,
-                                        materialize_grads=True)
-        left = iter(gradients)
-        deltas = {name: [use_deltas(use, next(left), *place) for use, *place in calls]
-                  for name, calls in uses.items()}
-        return {name: torch.cat(parts, dim=-2) for name, parts in deltas.items()}
-    return PiecePass(outputs.detach(), inputs, pull_deltas, _pull_rows(plan, x))
-
 # %% ../nbs/72_pieces.ipynb #1b56d920
 #| code-fold: true
 #| code-summary: "Helpers"
@@ -445,6 +423,46 @@ def _pull_rows(plan, x):
         return {piece.name: torch.cat([parts[name] for name in piece.parameters], dim=1)
                 for piece in plan.pieces if not piece.calls}
     return pull_rows
+
+# %% ../nbs/72_pieces.ipynb #11f417cd
+def piece_pass(
+    plan: Plan,  # what `parameter_plan` returned
+    x,  # inputs, the samples first
+) -> PiecePass:  # the outputs, each piece's inputs, and the ways back
+    "One pass forward that notes what the pieces are multiplied by."
+    outputs, watch = watched(plan.f, x)
+    uses = _planned_uses(plan, watch, _count(x))
+    inputs = {piece.name: torch.cat([use_inputs(*use, use[0].bias in piece.parameters)
+                                     for use in uses[piece.name]], dim=-2)
+              for piece in plan.pieces if piece.calls}
+    epsilons = [use.epsilon for calls in uses.values() for use, *_ in calls]
+    def pull_deltas(cotangent):
+        if not epsilons: return {}
+        gradients = torch.autograd.grad(outputs, epsilons, cotangent, retain_graph=True,
+                                        materialize_grads=True)
+        left = iter(gradients)
+        deltas = {name: [use_deltas(use, next(left), *place) for use, *place in calls]
+                  for name, calls in uses.items()}
+        return {name: torch.cat(parts, dim=-2) for name, parts in deltas.items()}
+    return PiecePass(outputs.detach(), inputs, pull_deltas, _pull_rows(plan, x))
+
+# %% ../nbs/72_pieces.ipynb #72000001
+def _tried_pairs(f, pieces, x, cotangent):
+    """Yield (piece, a, δ) for those that have a way back; each is tried alone where it
+    fails for all together, as it does where one is computed under a checkpoint"""
+    passed = piece_pass(Plan(f, pieces, None, None), x)
+    try: deltas = passed.pull_deltas(cotangent)
+    except RuntimeError:
+        parts = [[piece] for piece in pieces] if len(pieces) > 1 else []
+        for part in parts: yield from _tried_pairs(f, part, x, cotangent)
+    else:
+        for piece in pieces:
+            yield piece, passed.inputs[piece.name], deltas[piece.name]
+
+def _in_order(piece, fastest):
+    "The piece, with its samples changing fastest in a batch of parts, or slowest"
+    calls = tuple((k, (dim, fastest)) for k, (dim, _) in piece.calls)
+    return piece._replace(calls=calls)
 
 # %% ../nbs/72_pieces.ipynb #ed3e79f0
 #| code-fold: true
@@ -485,24 +503,6 @@ def _checked(f, x, pieces, cotangent):
             error = (pairs.movedim(-3, 0).flatten(1) - expected).norm()
             if error <= _closeness(G) * expected.norm(): right[piece.name] = piece
     return right
-
-# %% ../nbs/72_pieces.ipynb #72000001
-def _tried_pairs(f, pieces, x, cotangent):
-    """Yield (piece, a, δ) for those that have a way back; each is tried alone where it
-    fails for all together, as it does where one is computed under a checkpoint"""
-    passed = piece_pass(Plan(f, pieces, None, None), x)
-    try: deltas = passed.pull_deltas(cotangent)
-    except RuntimeError:
-        parts = [[piece] for piece in pieces] if len(pieces) > 1 else []
-        for part in parts: yield from _tried_pairs(f, part, x, cotangent)
-    else:
-        for piece in pieces:
-            yield piece, passed.inputs[piece.name], deltas[piece.name]
-
-def _in_order(piece, fastest):
-    "The piece, with its samples changing fastest in a batch of parts, or slowest"
-    calls = tuple((k, (dim, fastest)) for k, (dim, _) in piece.calls)
-    return piece._replace(calls=calls)
 
 # %% ../nbs/72_pieces.ipynb #299cc75c
 def parameter_plan(

@@ -70,6 +70,8 @@ class Assembled(nn.Module):
         return self.run(self, *args, **kwargs)
 
 # %% ../nbs/79_zoo.ipynb #79000013
+#| code-fold: true
+#| code-summary: "Helpers"
 N = 7  # samples of each specimen: five to fit on, two to ask about
 
 def _classes(C, *shape): return torch.randint(C, (N, *shape))
@@ -640,6 +642,8 @@ class ZooCase(NamedTuple):
     others: tuple | None = None  # some of both, to be paired with the test samples
 
 # %% ../nbs/79_zoo.ipynb #79000051
+#| code-fold: true
+#| code-summary: "Helpers"
 def _rows(value, rows):
     "Some samples of a tensor, a tuple or a dict of tensors"
     if isinstance(value, dict): return {k: v[rows] for k, v in value.items()}
@@ -747,6 +751,8 @@ class PlainOracle(PlainSamples):
         return sum(total) / len(total)
 
 # %% ../nbs/79_zoo.ipynb #79000057
+#| code-fold: true
+#| code-summary: "Helpers"
 _LINEAR = {"linear": "input weight bias", "embedding": "input weight padding_idx",
            **{f"conv{d}d": "input weight bias stride padding dilation groups"
               for d in (1, 2, 3)},
@@ -776,6 +782,8 @@ def _noted(calls):
         for name, function in kept.items(): setattr(F, name, function)
 
 # %% ../nbs/79_zoo.ipynb #79000058
+#| code-fold: true
+#| code-summary: "Helpers"
 def _units(x, given, kernel):
     "[positions, channels × kernel]: a convolution with a unit kernel for each number"
     size = x.shape[1] * kernel.numel()
@@ -813,6 +821,8 @@ def _pair(call, delta, weight, bias):
     return torch.cat(columns, -1), d
 
 # %% ../nbs/79_zoo.ipynb #79000060
+#| code-fold: true
+#| code-summary: "Helpers"
 def _pulled(piece, x, y):
     "Of one sample: a, and (δ, gradient) for each column of Λ"
     calls, found, oracle = [], [], piece.oracle
@@ -902,6 +912,8 @@ class Method(NamedTuple):
     expected: object  # (oracle, fitted influence, G [N, p], λ) → solutions [N, p]
 
 # %% ../nbs/79_zoo.ipynb #79000066
+#| code-fold: true
+#| code-summary: "Helpers"
 def _exact(curvature):
     "Solutions with a dense matrix of the oracle's"
     def expected(oracle, influence, G, damping):
@@ -947,6 +959,8 @@ METHODS = {
                             _harmonic_expected)}
 
 # %% ../nbs/79_zoo.ipynb #79000069
+#| code-fold: true
+#| code-summary: "Helpers"
 _HOOKS = [name for name in vars(nn.Module()) if name.endswith("hooks")]
 
 def _bytes(t): return t.detach().reshape(-1).clone().view(torch.uint8).tolist()
@@ -966,6 +980,8 @@ def state_of(
     return [tensors, parameters, modules, switches, torch.get_rng_state().tolist()]
 
 # %% ../nbs/79_zoo.ipynb #79000070
+#| code-fold: true
+#| code-summary: "Helpers"
 @contextmanager
 def _products():
     "How often a curvature was multiplied, or made dense, to the end"
@@ -994,6 +1010,8 @@ class ZooRow(NamedTuple):
     words: str  # of the refusal
 
 # %% ../nbs/79_zoo.ipynb #79000073
+#| code-fold: true
+#| code-summary: "Helpers"
 def _promise(specimen, method):
     "What a method must refuse a specimen with, or None"
     keys = ("all", method, METHODS[method].curvature)
