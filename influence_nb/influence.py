@@ -222,6 +222,11 @@ def _measured_chunks(f, x, y, measure):
         measured.loss = lambda outputs, y: measure(outputs, y).sum()
         yield from (G for _, G in gradient_chunks(measured, x, y))
 
+def _factors_of(influence, x, y, measure=None):
+    "H⁻¹∇L for each of some checked samples, [N, p]"
+    gradients = _measured_chunks(influence.f, x, y, measure)
+    return torch.cat([_solve(influence, G) for G in gradients])
+
 # %% ../nbs/17_influence.ipynb #0f71a5e1
 #| code-fold: true
 #| code-summary: "For messages and arguments"
@@ -255,7 +260,7 @@ class FittedInverse:
         self,
         model,  # a trained `nn.Module`; it is copied at `.fit` and never changed
         loss,  # loss(model(x), y), a mean over the batch
-        hessian_regularization=0.0,  # λ, or block name → λ; if full, parameter → λ
+        hessian_regularization=0.0,  # λ, or a mapping of block or parameter name → λ
         *,
         second_order_mode: str = "hessian",  # or "gauss_newton", "empirical_fisher"
         block_structure="full",  # "layer", "parameter", or block name → parameter names
@@ -365,8 +370,7 @@ class InfluenceFactors(FittedInverse):
     ) -> torch.Tensor:  # H⁻¹∇L(zᵢ) in row i, [N, p]
         "What each point does to θ̂: added with weight ε, it moves θ̂ by −ε times this."
         x, y = check_samples(_fitted(self), x, y)
-        gradients = _measured_chunks(self.f, x, y, measure)
-        return torch.cat([_solve(self, G) for G in gradients])
+        return _factors_of(self, x, y, measure)
 
     def influences_from_factors(
         self,
@@ -427,7 +431,7 @@ class Influence(BlockFactors):
     change."""
 
     def _scores(self, blocks, x_test, y_test, x, y, mode):  # to override: no factors
-        factors = self.influence_factors(x_test, y_test)
+        factors = _factors_of(self, x_test, y_test)
         return _connect_blocks(self.f, factors, x, y, mode, blocks)
 
     def influences(
@@ -459,7 +463,7 @@ class Influence(BlockFactors):
 def _ask(influence, blocks, x_test, y_test, x, y, mode, measure):
     x_test, y_test, x, y = _check_arguments(influence, x_test, y_test, x, y, mode)
     if measure is None: return influence._scores(blocks, x_test, y_test, x, y, mode)
-    factors = influence.influence_factors(x_test, y_test, measure=measure)
+    factors = _factors_of(influence, x_test, y_test, measure)
     return _connect_blocks(influence.f, factors, x, y, mode, blocks)
 
 # %% ../nbs/17_influence.ipynb #0742f3a2

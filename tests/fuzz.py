@@ -1,10 +1,12 @@
 """Calls of every public name with one bad argument each.
 
+It is not a part of `make test` yet, since some calls still get through (see `LEFT`).
+
 Allowed: the answer of the call with good arguments, where the value means the same; or
 an error of the library that names the argument. Never: an error from inside PyTorch or
 NumPy, another number, a call that hangs, or a change of what the user owns.
 
-    python tests/fuzz.py            # 1,000 seeded calls, as `make test` runs them
+    python tests/fuzz.py            # 1,000 seeded calls
     python tests/fuzz.py all        # every combination
     python tests/fuzz.py CgInfluence conjugate_gradient   # all of these names
 """
@@ -35,7 +37,7 @@ import influence_nb as nb  # noqa: E402
 
 LIBRARY = Path(nb.__file__).parent
 SOURCES = {path: path.read_text().splitlines() for path in LIBRARY.glob("*.py")}
-CALLS, SECONDS, LIMIT = 1000, 20, 200  # calls in CI; of one call; of failures shown
+CALLS, SECONDS, LIMIT = 1000, 5, 200  # calls in CI; of one call; of failures shown
 nan, inf = float("nan"), float("inf")
 
 
