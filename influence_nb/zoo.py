@@ -620,7 +620,7 @@ def _complex_parameters():
 def _untrained():
     return _mlp(3, 3, 2).requires_grad_(False), F.cross_entropy, _draw(3), _classes(2)
 
-@specimen("a parameter that is NaN", {"all": (ValueError, "not finite")})
+@specimen("a parameter that is NaN", {"all": (ValueError, "holds NaN")})
 def _broken():
     model = _mlp(3, 3, 2)
     with torch.no_grad(): model[0].weight[0, 0] = float("nan")
