@@ -163,8 +163,10 @@ def contents():
     the order of the numbers"""
     chapters = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb")
                       if path.stem != "index")
-    sidebar = re.findall(r"href: (\w+)\.ipynb",
-                         (ROOT / "_quarto.yml").read_text(encoding="utf-8"))
+    settings = (ROOT / "_quarto.yml").read_text(encoding="utf-8")
+    if (ROOT / "nbs/_quarto.yml").read_text(encoding="utf-8") != settings:
+        yield "nbs/_quarto.yml: should be a link to ../_quarto.yml"
+    sidebar = re.findall(r"href: (\w+)\.ipynb", settings)
     front = "".join(source(c)
                     for c in json.loads((ROOT / "nbs/index.ipynb")
                                         .read_text(encoding="utf-8"))["cells"])

@@ -21,7 +21,7 @@ FOREIGN = re.compile(r"(https?:)?//")
 # what Quarto writes in front of a caption
 NUMBERED = re.compile(r"^\s*Figure\s(\d+)\s?[:.]\s+")
 SCRIPT = Path(__file__).with_name("book.js")
-PROSE = ("p", "li", "td", "figcaption", "summary")
+PROSE = ("p", "li", "td", "figcaption")  # no summary: a link in a button is no link
 NOT_PROSE = ("a", "code", "pre", "script", "style", "h1", "h2", "h3", "h4", "h5", "h6")
 # (3) or equation (3), but not f(3) and not a year; or @fig-label
 REFERENCE = re.compile(r"(?:\b[Ee]quation )?(?<![\w)\]])\((\d{1,2})\)|@(fig-[\w-]+)")
