@@ -96,7 +96,11 @@ def tex_problems(cell):
     "Raw TeX in the prose of a cell, or in the caption that it gives"
     texts = [source(cell)] if cell["cell_type"] == "markdown" else re.findall(
         r"^#\|\s*(?:fig-cap|code-summary):(.*)$", source(cell), re.M)
-    return [problem for text in texts for problem in broken_tex(text)]
+    headings = re.findall(r"^#+ .*\$.*$", source(cell), re.M)
+    if cell["cell_type"] == "code": headings = []
+    return [problem for text in texts for problem in broken_tex(text)] + [
+        f"a formula in a heading, raw in the contents of the page: {heading}"
+        for heading in headings]
 
 
 def lint(path):
