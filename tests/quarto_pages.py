@@ -144,7 +144,7 @@ DIGITS = '''<section id="the-recipe" class="level2"><h2 class="anchored" data-an
 <p>The penalty is <span class="math inline">\\(\\lambda\\)</span>, and</p>
 <p><span class="math display">\\[a = b \\tag{3}\\]</span></p></section>'''
 WINE = '''<section id="the-recipe" class="level2"><h2 class="anchored" data-anchor-id="the-recipe">The recipe</h2>
-<p>By equation (3) of <a href="./45_digits.html">Handwritten digits</a>, see Figure 1.</p>
+<p>By equation (3) of <a href="./45_digits.html">Handwritten digits</a>, see Figure 1. It measures the curvature of the loss.</p>
 <h4 class="anchored">A level skipped</h4>
 <div class="cell"><details class="code-fold"><summary>Code of the picture</summary><div class="code-copy-outer-scaffold"><div class="sourceCode cell-code" id="cb1"><pre class="sourceCode python code-with-copy"><code class="sourceCode python">draw()</code></pre></div><button title="Copy to Clipboard" class="code-copy-button"><i class="bi"></i></button></div></details>
 <div class="cell-output cell-output-display"><div id="fig-lines" class="quarto-float quarto-figure quarto-figure-center anchored"><figure class="quarto-float quarto-float-fig figure">
