@@ -447,6 +447,8 @@ def piece_pass(
     return PiecePass(outputs.detach(), inputs, pull_deltas, _pull_rows(plan, x))
 
 # %% ../nbs/72_pieces.ipynb #72000001
+#| code-fold: true
+#| code-summary: "Helpers"
 def _tried_pairs(f, pieces, x, cotangent):
     """Yield (piece, a, δ) for those that have a way back; each is tried alone where it
     fails for all together, as it does where one is computed under a checkpoint"""
