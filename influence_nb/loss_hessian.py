@@ -12,7 +12,7 @@ import warnings
 from typing import NamedTuple
 import torch
 from torch.func import grad, vjp
-from .ekfac import loss_hessian_columns
+from .pushthrough import loss_hessian_columns
 from .gradients import output_gradients
 from .objective import LossOfParameters
 

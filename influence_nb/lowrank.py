@@ -15,7 +15,8 @@ import zipfile
 from typing import NamedTuple
 import torch
 from .objective import LossOfParameters, checked_number, checked_whole
-from .influence import Influence, SingularHessianError, _fitted, _wide
+from .influence import (Influence, SingularHessianError, _fitted,
+                                    wide_dtype)
 from .influence import block_regularizations, parameter_blocks
 
 # %% ../nbs/23_lowrank.ipynb #1c03f386
@@ -67,7 +68,7 @@ class LowRankInverse:
         elif k < p:  # the complement counts as zero
             _refuse_indefinite(torch.cat([values, values.new_zeros(1)]), damping, p)
         _refuse_indefinite(values, damping, p)
-        self.values, self.vectors = values, vectors.to(_wide(vectors.device))
+        self.values, self.vectors = values, vectors.to(wide_dtype(vectors.device))
         self.hessian_regularization = damping
 
     def __call__(
@@ -83,7 +84,7 @@ class LowRankInverse:
 
     def to(self, device):  # move the eigenpairs
         self.values = self.values.to(device)
-        self.vectors = self.vectors.to(device, _wide(device))
+        self.vectors = self.vectors.to(device, wide_dtype(device))
 
 # %% ../nbs/23_lowrank.ipynb #5d23d001
 def arnoldi(
@@ -119,7 +120,7 @@ def _random_block(A, columns, seed):
     device = A.device if isinstance(A, torch.Tensor) else A.f.theta.device
     generator = torch.Generator().manual_seed(seed)
     block = torch.randn(A.shape[0], columns, dtype=torch.float64, generator=generator)
-    return torch.linalg.qr(block.to(device, _wide(device))).Q
+    return torch.linalg.qr(block.to(device, wide_dtype(device))).Q
 
 # %% ../nbs/23_lowrank.ipynb #e67bee81
 def _perpendicular(w, Q):
@@ -226,7 +227,8 @@ def nystroem(
     times as large: the sketch is then that of A + λI, less λ in its eigenvalues."""
     Omega = Omega.to(_precision(A))
     Y = _undamped(A) @ Omega
-    precision, Y, Omega = Y.dtype, Y.to(_wide(Y.device)), Omega.to(_wide(Y.device))
+    precision, wide = Y.dtype, wide_dtype(Y.device)
+    Y, Omega = Y.to(wide), Omega.to(wide)
     S, V = torch.linalg.eigh((Omega.T @ Y + Y.T @ Omega) / 2)
     size = Y.norm().item()
     shift = _shift(S.min().item(), size, len(Y), precision, A)

@@ -9,7 +9,7 @@ __all__ = ['matrix_diagonal', 'DiagonalInverse', 'JacobiPreconditioner', 'gauss_
 import torch
 from .objective import checked_whole
 from .curvature import Curvature, known_mode
-from .ekfac import loss_hessian_columns
+from .pushthrough import loss_hessian_columns
 from .gradients import chunks
 from .gradients import layer_pass
 from .influence import SingularHessianError, smallest_damping
