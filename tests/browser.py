@@ -496,7 +496,8 @@ def jupyterlab():
                "--LabApp.news_url=None",
                f"--LabApp.workspaces_dir={folder / 'workspaces'}",
                f"--LabApp.user_settings_dir={folder / 'settings'}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # two kernels with two threads each fight for two cores
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment.pop("INFLUENCE_NB_WIDGETS", None)
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
@@ -530,8 +531,12 @@ def run_all(page):
     page.click("li[data-command='runmenu:run-all']")
 
 
-def picture_changes(page, handle, key):
-    "A key on a control draws another picture"
+AT_END = """h => h.options ? h.selectedIndex === h.options.length - 1
+  : +h.getAttribute('aria-valuenow') <= +h.getAttribute('aria-valuemin')"""
+
+
+def picture_changes(page, handle):
+    "A key on a slider or a list draws another picture"
     source = ("h => { let b = h; while (b && !b.querySelector('img')) b = "
               "b.parentElement; return b ? b.querySelector('img').src : '' }")
     other = f"([h, before]) => ![before, ''].includes(({source})(h))"
@@ -540,8 +545,9 @@ def picture_changes(page, handle, key):
     page.wait_for_function(other, arg=[element, ""], timeout=60_000)
     before = handle.evaluate(source)
     handle.focus()
-    page.keyboard.press(key)
-    try: page.wait_for_function(other, arg=[element, before], timeout=20_000)
+    # not beyond the end, where nothing would change
+    page.keyboard.press("ArrowUp" if handle.evaluate(AT_END) else "ArrowDown")
+    try: page.wait_for_function(other, arg=[element, before], timeout=120_000)
     except TooLate: return ["the picture did not change"]
     return []
 
@@ -565,9 +571,7 @@ def widget_problems(browser, base, token, name):
         else: return ["no control appeared"], None
         # the cells below run first, then the kernel answers the hand
         page.wait_for_function(ALL_RAN, timeout=180_000)
-        return picture_changes(page,
-                               *((slider, "ArrowRight") if slider.count()
-                                 else (select, "ArrowDown"))), None
+        return picture_changes(page, slider if slider.count() else select), None
     finally: page.close()
 
 
