@@ -531,12 +531,12 @@ def run_all(page):
     page.click("li[data-command='runmenu:run-all']")
 
 
-AT_END = """h => h.options ? h.selectedIndex === h.options.length - 1
-  : +h.getAttribute('aria-valuenow') <= +h.getAttribute('aria-valuemin')"""
+PLACE = """h => h.options ? ['list', h.selectedIndex, h.options.length - 1]
+  : ['slider', +h.getAttribute('aria-valuenow'), +h.getAttribute('aria-valuemax')]"""
 
 
 def picture_changes(page, handle):
-    "A key on a slider or a list draws another picture"
+    "A key on a slider, or another choice in a list, draws another picture"
     source = ("h => { let b = h; while (b && !b.querySelector('img')) b = "
               "b.parentElement; return b ? b.querySelector('img').src : '' }")
     other = f"([h, before]) => ![before, ''].includes(({source})(h))"
@@ -544,9 +544,13 @@ def picture_changes(page, handle):
     element = handle.element_handle()
     page.wait_for_function(other, arg=[element, ""], timeout=60_000)
     before = handle.evaluate(source)
-    handle.focus()
     # not beyond the end, where nothing would change
-    page.keyboard.press("ArrowUp" if handle.evaluate(AT_END) else "ArrowDown")
+    kind, at, last = handle.evaluate(PLACE)
+    # in a list, JupyterLab takes the arrows for itself and goes to the next cell
+    if kind == "list": handle.select_option(index=at + 1 if at < last else at - 1)
+    else:
+        handle.focus()
+        page.keyboard.press("ArrowUp" if at < last else "ArrowDown")
     try: page.wait_for_function(other, arg=[element, before], timeout=120_000)
     except TooLate: return ["the picture did not change"]
     return []
@@ -564,13 +568,13 @@ def widget_problems(browser, base, token, name):
         run_all(page)
         slider, select = (page.locator(".jupyter-widgets .noUi-handle").first,
                           page.locator(".widget-dropdown select").first)
-        for _ in range(18):  # a chapter may run for minutes
+        for _ in range(36):  # a chapter may run for minutes
             try: page.wait_for_selector(".jupyter-widgets .noUi-handle, .widget-dropdown select", timeout=10_000); break
             except TooLate:
                 if page.evaluate(ALL_RAN): run_all(page)
         else: return ["no control appeared"], None
         # the cells below run first, then the kernel answers the hand
-        page.wait_for_function(ALL_RAN, timeout=180_000)
+        page.wait_for_function(ALL_RAN, timeout=360_000)
         return picture_changes(page, slider if slider.count() else select), None
     finally: page.close()
 
