@@ -55,9 +55,11 @@ from .zoo import check_zoo, zoo_case, zoo_report
 from .experiments import Cost, code_of, made_by, made_with, measure_cost, stored
 from .exercises import Exercise
 from .claims import Claim, all_claims, claim, holm
+from .arguments import guard as _guard
 from .prompt import comments_in_help
 
 comments_in_help(__name__)  # what stands beside a parameter is what `help` shows
+_guard(globals())  # arguments are looked at where people come in
 
 
 def __getattr__(name):

@@ -62,7 +62,8 @@ def claim(
     a claim that is not in the file or differs from it."""
     sides = [np.round(np.asarray(side, dtype=float), 6) for side in (found, fresh)]
     if min(map(len, sides)) < 10: raise ValueError(
-        f"a claim needs ten seeds a side, got {len(sides[0])} and {len(sides[1])}")
+        "a claim needs ten seeds a side, got "
+        f"{len(sides[0])} in found and {len(sides[1])} in fresh")
     made = Claim(statement, chapter, rule, *(tuple(side.tolist()) for side in sides))
     path = Path(folder) / f"{chapter}.json"
     written, row = _read(path), [rule, list(made.found), list(made.fresh)]

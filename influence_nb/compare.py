@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from .retraining import losses_at
-from .training import LossOfParameters
+from .objective import LossOfParameters, check_samples
 
 # %% ../nbs/28_compare.ipynb #28183ed4
 def subset_masks(
@@ -42,11 +42,12 @@ def losses_after_training(
     "Train once on each subset, and note the loss of each test point."
     masks = torch.as_tensor(masks, dtype=torch.bool)
     if masks.ndim != 2 or masks.shape[1] != len(x):
-        raise ValueError(f"masks must have shape [m, {len(x)}], got "
-                         f"{tuple(masks.shape)}")
+        raise ValueError(f"masks must have shape [m, {len(x)}], a column for each row "
+                         f"of x, got {tuple(masks.shape)}")
     rows = []
     for mask in masks:
         f = LossOfParameters(train(x[mask], y[mask]), loss)
+        if not rows: check_samples(f, x_test, y_test, ("x_test", "y_test"))
         rows.append(losses_at(f, f.theta[None], x_test, y_test)[:, 0])
     return torch.stack(rows)
 

@@ -50,6 +50,14 @@ def _blob_means(means):
         raise ValueError("means holds NaN or infinite values")
     return means
 
+def _two_means(mu_1, mu_2):
+    mu_1, mu_2 = np.asarray(mu_1, dtype=float), np.asarray(mu_2, dtype=float)
+    if mu_1.ndim != 1 or mu_1.shape != mu_2.shape: raise ValueError(
+        f"mu_1 and mu_2 must be points, [d] each, got {mu_1.shape} and {mu_2.shape}")
+    if not (np.isfinite(mu_1).all() and np.isfinite(mu_2).all()): raise ValueError(
+        "mu_1 or mu_2 holds NaN or infinite values")
+    return mu_1, mu_2
+
 # %% ../nbs/11_data.ipynb #9f07e986
 def sample_gaussian_blobs(
     means,  # one mean per class, [C, d]
@@ -94,12 +102,18 @@ def decision_boundary_fixed_variance_2d(
 ):  # a function of z [m] that gives m points of the boundary, [m, 2]
     """The optimal boundary between two blobs of equal variance: the perpendicular
     bisector of their means."""
-    mu_1, mu_2 = _blob_means([mu_1, mu_2])
+    mu_1, mu_2 = _two_means(mu_1, mu_2)
     if len(mu_1) != 2:
         raise ValueError(f"mu_1 and mu_2 must be points in the plane, got {len(mu_1)} "
                          "dimensions")
     along = np.array([mu_2[1] - mu_1[1], mu_1[0] - mu_2[0]])
-    return lambda z: (mu_1 + mu_2) / 2 + np.asarray(z)[:, None] * along
+    def boundary(z):
+        try: numbers = np.array(getattr(z, "tolist", lambda: z)(), dtype=float)
+        except (TypeError, ValueError, RuntimeError): numbers = np.array(np.nan)
+        if numbers.ndim != 1 or not np.isfinite(numbers).all():
+            raise ValueError(f"z must be finite numbers, [m], got {z!r}")
+        return (mu_1 + mu_2) / 2 + numbers[:, None] * along
+    return boundary
 
 # %% ../nbs/11_data.ipynb #ddbf1394
 CLASS_COLORS = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9",
@@ -166,8 +180,10 @@ def bayes_posterior(
     sigma: float,  # standard deviation of every blob
 ) -> np.ndarray:  # p(y = k | x), [n, C], rows sum to one
     "The probability of each class at each point, by Bayes' rule, equal frequencies."
-    means = _blob_means(means)
-    squares = ((np.asarray(x)[:, None, :] - means) ** 2).sum(-1)
+    x, means = np.asarray(x), _blob_means(means)
+    if x.ndim != 2 or x.shape[1] != means.shape[1]: raise ValueError(
+        f"x must have shape [n, {means.shape[1]}], as means has, got {x.shape}")
+    squares = ((x[:, None, :] - means) ** 2).sum(-1)
     farther = squares - squares.min(1, keepdims=True)  # than the nearest mean
     with np.errstate(over="ignore"): density = np.exp(-farther / 2 / sigma / sigma)
     return density / density.sum(1, keepdims=True)
@@ -179,7 +195,7 @@ def bayes_error(
     sigma: float,  # standard deviation of both blobs
 ) -> float:  # the smallest error rate that any classifier can reach
     "Φ(−‖μ₂ − μ₁‖ / 2σ), the error of the best classifier of two equal blobs."
-    mu_1, mu_2 = (np.asarray(mu, dtype=float) for mu in (mu_1, mu_2))
+    mu_1, mu_2 = _two_means(mu_1, mu_2)
     distance = np.linalg.norm(mu_2 - mu_1)
     return 0.5 * math.erfc(distance / (2 * sigma) / math.sqrt(2))
 

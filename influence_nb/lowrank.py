@@ -58,6 +58,9 @@ class LowRankInverse:
         hessian_regularization: float = 0.0,  # λ
     ):
         damping = checked_number(hessian_regularization, "hessian_regularization")
+        if vectors.ndim != 2 or values.shape != vectors.shape[1:]: raise ValueError(
+            f"values must be [k] and vectors [p, k], got {list(values.shape)} and "
+            f"{list(vectors.shape)}")
         p, k = vectors.shape
         if damping == 0:  # what is zero up to rounding has no inverse
             seen = values.abs() > _rounding(values, p)

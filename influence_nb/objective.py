@@ -291,6 +291,7 @@ def _from_array(value, name):
         f"for classes by np.unique({name}, return_inverse=True)[1]")
     if array.dtype.kind == "u" and array.itemsize > 1: array = array.astype(np.int64)
     if array.dtype in (np.longdouble, np.clongdouble): array = array.astype(np.float64)
+    if min(array.strides, default=0) < 0: array = array.copy()
     array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
     return torch.as_tensor(array, device="cpu")
 

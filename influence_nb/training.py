@@ -45,9 +45,10 @@ class TorchMLP(nn.Sequential):
         activation=nn.Tanh,  # module class put between the linear layers
         dtype=torch.float64,  # of the parameters
     ):
-        if len(layer_sizes) < 2:
+        if not isinstance(layer_sizes, (list, tuple)) or len(layer_sizes) < 2:
             raise ValueError("layer_sizes needs an input and an output width, got "
-                             f"{list(layer_sizes)}")
+                             f"{layer_sizes!r}")
+        layer_sizes = [checked_whole(size, "layer_sizes") for size in layer_sizes]
         layers = []
         for fan_in, fan_out in zip(layer_sizes, layer_sizes[1:]):
             layers += [nn.Linear(fan_in, fan_out, dtype=dtype), activation()]

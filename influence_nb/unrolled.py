@@ -15,7 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.func import grad, vjp, vmap
-from .objective import Inputs, LossOfParameters, check_samples, vectorizes
+from .objective import (Inputs, LossOfParameters, check_samples,
+                                    checked_whole, vectorizes)
 from .gradients import gradient_chunks, sample_gradients
 from .curvature import hessian_product
 from .influence import NotFittedError
@@ -179,6 +180,8 @@ class TrainingRun:
         y,  # training targets, [n, …]
         optimizer: torch.optim.Optimizer,  # SGD, Adam or AdamW, before its first step
     ):
+        if not isinstance(optimizer, torch.optim.Optimizer): raise TypeError(
+            f"optimizer must be one of torch.optim, got {type(optimizer).__name__}")
         self.f, self.model, self.loss = LossOfParameters(model, loss), model, loss
         self.x, self.y = check_samples(self.f, x, y)
         self.optimizer, self.steps = optimizer, []
@@ -292,6 +295,9 @@ def repeated_end(
     if not isinstance(run, TrainingRun) or not run.steps:
         raise ValueError("run must be a TrainingRun that has recorded steps: call "
                          "run.step(indices) in place of optimizer.step()")
+    if reached.shape != run.f.theta.shape: raise ValueError(
+        f"model has {len(reached)} parameters, the model of the run "
+        f"{len(run.f.theta)}")
     for end, _ in states_of(run): pass
     off = (end - reached).norm() / (end - run.f.theta).norm()
     if off < 1e3 * torch.finfo(end.dtype).eps * len(run.steps): return end
@@ -348,14 +354,14 @@ class UnrolledInfluence:
         loss,  # loss(model(x), y), a mean over the batch
         every: int = 1,  # keep one state of the run in so many; about √T saves memory
     ):
-        if not every >= 1: raise ValueError(f"every must be at least 1, got {every}")
-        self.model, self.loss, self.every, self.run = model, loss, every, None
+        self.model, self.loss, self.run = model, loss, None
+        self.every = checked_whole(every, "every")
 
     def fit(self, run):  # the `TrainingRun` recorded while the model was trained → self
         "Repeat the run, and compare its end with the model. Raises `ValueError`."
-        end = repeated_end(run, LossOfParameters(self.model, self.loss).theta)
-        self.run, self.f = run, copy.copy(run.f)
-        self.f.theta = end
+        f = LossOfParameters(self.model, self.loss)
+        f.theta = repeated_end(run, f.theta)
+        self.run, self.f = run, f
         return self
 
     def influences(
