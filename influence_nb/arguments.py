@@ -244,7 +244,9 @@ ELSEWHERE = {
     "repair_labels.suspects": row_numbers,
     "knn_shapley.y": classes, "knn_shapley.y_val": classes,
     "plot_blobs.y": classes,
-    "plot_confusion_matrix.y_true": classes, "plot_confusion_matrix.y_pred": classes, "measure_cost.step": function,
+    "plot_confusion_matrix.y_true": classes,
+    "plot_confusion_matrix.y_pred": classes,
+    "measure_cost.step": function,
     "comments_in_help.package": instance(str),
     **{f"losses_after_training.{name}": look for name, look in {
         "x": inputs, "y": targets, "x_test": inputs, "y_test": targets}.items()},
@@ -361,5 +363,6 @@ def guard(
         for method in ("__init__", "__call__"):
             call = vars(value).get(method)
             if not isinstance(call, FunctionType): continue
-            if method == "__init__" or "curvature" in inspect.signature(call).parameters:
+            taken = inspect.signature(call).parameters
+            if method == "__init__" or "curvature" in taken:
                 setattr(value, method, guarded(call))
