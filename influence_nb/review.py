@@ -40,38 +40,43 @@ class Evidence(NamedTuple):
     harmful_values: np.ndarray  # their influence, [suspects, k]
 
 # %% ../nbs/49_review.ipynb #1cfcd5c3
+def _influences_on(influence, x, y):
+    "A function: some training points → the influences of all on them, [points, n]"
+    if isinstance(influence, Influence):
+        if influence.f is not None:
+            x, y = check_samples(influence.f, *_model_arrays(influence.f, x, y))
+        def rows(part):
+            return influence.influences(x[part], y[part], x, y).detach().cpu().numpy()
+        return rows
+    if callable(influence):
+        return lambda part: np.stack([np.asarray(influence(int(i))) for i in part])
+    return lambda part: np.asarray(influence)[part]
+
+def _strongest(values, part, k):
+    "The k highest and the k lowest entries of each row, the point itself left out"
+    count = values.shape[1] if values.ndim == 2 else 0
+    if not 1 <= k < count or part.max() >= count or not np.isfinite(values).all():
+        raise ValueError("influence must give one finite number for each of more than "
+                         f"k training points, got shape {values.shape} and k = {k}")
+    values[np.arange(len(part)), part] = np.nan  # sorted last
+    rising = np.argsort(values, axis=1)[:, :-1]
+    best, worst = rising[:, ::-1][:, :k], rising[:, :k]
+    return (best, np.take_along_axis(values, best, 1), worst,
+            np.take_along_axis(values, worst, 1))
+
 def strongest_influences(
-    influence,  # a fitted `Influence`; a matrix [n, n] (row i: influences on point i); or a function i → row [n]
+    influence,  # a fitted `Influence`, a matrix [n, n], or a function i → row [n]
     suspects,  # points to explain, [s] int
     x=None,  # training inputs as the model takes them, [n, …]; for an `Influence`
     y=None,  # their targets, [n, …]; for an `Influence`
     k: int = 3,  # how many of each kind
 ) -> Evidence:  # points and values, [s, k] each
     """The most helpful and the most harmful training points for each suspect, itself
-    left out."""
-    suspects, found = np.asarray(suspects, dtype=int), []
-    if isinstance(influence, Influence):
-        x, y = (check_samples(influence.f, *_model_arrays(influence.f, x, y))
-                if influence.f is not None else (x, y))
-        block = (lambda part: influence.influences(x[part], y[part], x, y).detach()
-                 .cpu().numpy())
-    elif callable(influence):
-        block = lambda part: np.stack([np.asarray(influence(int(i))) for i in part])
-    else: block = lambda part: np.asarray(influence)[part]
-    for start in range(0, len(suspects), 50):
-        part = suspects[start:start + 50]
-        values = np.array(block(part), dtype=float)
-        if values.ndim != 2 or not np.isfinite(values).all() or values.shape[
-            1] <= part.max() or not 1 <= k < values.shape[1]:
-            raise ValueError("influence must give one finite number for each of more "
-                             f"than k training points, got shape {values.shape} and k "
-                             f"= {k}")
-        values[np.arange(len(part)), part] = np.nan  # sorted last
-        rising = np.argsort(values, axis=1)[:, :-1]
-        best, worst = rising[:, ::-1][:, :k], rising[:, :k]
-        found.append((best, np.take_along_axis(values, best, 1), worst,
-                      np.take_along_axis(values, worst, 1)))
-    return Evidence(*(np.concatenate(parts) for parts in zip(*found)))
+    left out. Row i of a matrix holds the influences on point i."""
+    suspects, rows = np.asarray(suspects, dtype=int), _influences_on(influence, x, y)
+    parts = [suspects[start:start + 50] for start in range(0, len(suspects), 50)]
+    found = [_strongest(np.array(rows(part), dtype=float), part, k) for part in parts]
+    return Evidence(*(np.concatenate(columns) for columns in zip(*found)))
 
 # %% ../nbs/49_review.ipynb #cfd2a258
 #| code-fold: true
@@ -163,6 +168,25 @@ def _following(desk, i):
     turn = desk.points[at + 1:] + desk.points[:at + 1]
     return next((point for point in turn if point not in decided), None)
 
+# %% ../nbs/49_review.ipynb #des00009
+def _digits(classes):
+    "{digit: class}: of that name, or of that place where no class has a digit"
+    named = {str(label): label for label in classes}
+    if any(any(map(str.isdigit, name)) for name in named):
+        return {digit: named[digit] for digit in "0123456789" if digit in named}
+    return {str(place): label for place, label in enumerate(classes[:10])}
+
+def _views(cards):
+    "{words: points} of what can be looked at by itself: classes, guesses, reasons"
+    review, views = cards.review, {"all suspects": cards.review.order}
+    def add(words, i): views.setdefault(words, []).append(i)
+    for i in review.order:
+        add(f"given {review.y[i]}", i)
+        if cards.suspects is not None and not cards.blind:
+            add(f"guessed {cards.guess(i)}", i)
+        if cards.reasons is not None: add(f"because {cards.reasons[i]}", i)
+    return views
+
 # %% ../nbs/49_review.ipynb #des00008
 def _undo(desk):
     "Take the last decision back, together with those about copies"
@@ -202,25 +226,6 @@ def _actions(desk):
     for digit, label in _digits(desk.review.classes).items():
         actions[digit] = lambda _, label=label: _decide(desk, "relabel", label)
     return actions
-
-# %% ../nbs/49_review.ipynb #des00009
-def _digits(classes):
-    "{digit: class}: of that name, or of that place where no class has a digit"
-    named = {str(label): label for label in classes}
-    if any(any(map(str.isdigit, name)) for name in named):
-        return {digit: named[digit] for digit in "0123456789" if digit in named}
-    return {str(place): label for place, label in enumerate(classes[:10])}
-
-def _views(cards):
-    "{words: points} of what can be looked at by itself: classes, guesses, reasons"
-    review, views = cards.review, {"all suspects": cards.review.order}
-    def add(words, i): views.setdefault(words, []).append(i)
-    for i in review.order:
-        add(f"given {review.y[i]}", i)
-        if cards.suspects is not None and not cards.blind:
-            add(f"guessed {cards.guess(i)}", i)
-        if cards.reasons is not None: add(f"because {cards.reasons[i]}", i)
-    return views
 
 # %% ../nbs/49_review.ipynb #cff80118
 _BUTTONS = {"k": ("Keep (K)", "The given label is right"),
@@ -334,6 +339,33 @@ class _Screen:
         if self.point not in self.points: self.point = self.points[0]
         self.refresh(f"{len(self.points)} suspects: {words}.")
 
+# %% ../nbs/49_review.ipynb #21792113
+def _missing(cards):
+    "Training points without a picture, in the order in which they will be shown"
+    evidence, drawn = cards.evidence, cards.samples.drawn
+    for row, i in enumerate(cards.review.order):
+        others = [] if evidence is None else [*evidence.helpful[row],
+                                              *evidence.harmful[row]]
+        yield from (int(j) for j in (i, *others) if int(j) not in drawn)
+
+def _draw_ahead(desk):
+    """While nobody presses a key, draw the pictures that are still missing, one at a
+    time"""
+    import asyncio
+    try: loop = asyncio.get_running_loop()
+    except RuntimeError: return
+    if not hasattr(desk.cards.samples, "drawn"): return  # texts and tables need none
+    waiting = _missing(desk.cards)
+    def draw_one():
+        if time.monotonic() - desk.touched < 0.2: return loop.call_later(0.1, draw_one)
+        try: desk.cards.samples[next(waiting)]
+        except Exception:
+            # nothing is missing, or the drawing function fails: then it does so in
+            # sight, at its turn
+            return
+        loop.call_later(0.005, draw_one)
+    loop.call_later(0.2, draw_one)
+
 # %% ../nbs/49_review.ipynb #e9ac6e85
 class ReviewDesk(_Screen):
     "The live desk before a `Review`: needs ipywidgets, and anywidget for the keys."
@@ -377,33 +409,6 @@ class ReviewDesk(_Screen):
         "As if it had been pressed for the suspect on the screen."
         self.receive({"key": key, "point": self.shown,
                       "choice": self.review.classes.index(self.choice.value)})
-
-# %% ../nbs/49_review.ipynb #21792113
-def _missing(cards):
-    "Training points without a picture, in the order in which they will be shown"
-    evidence, drawn = cards.evidence, cards.samples.drawn
-    for row, i in enumerate(cards.review.order):
-        others = [] if evidence is None else [*evidence.helpful[row],
-                                              *evidence.harmful[row]]
-        yield from (int(j) for j in (i, *others) if int(j) not in drawn)
-
-def _draw_ahead(desk):
-    """While nobody presses a key, draw the pictures that are still missing, one at a
-    time"""
-    import asyncio
-    try: loop = asyncio.get_running_loop()
-    except RuntimeError: return
-    if not hasattr(desk.cards.samples, "drawn"): return  # texts and tables need none
-    waiting = _missing(desk.cards)
-    def draw_one():
-        if time.monotonic() - desk.touched < 0.2: return loop.call_later(0.1, draw_one)
-        try: desk.cards.samples[next(waiting)]
-        except Exception:
-            # nothing is missing, or the drawing function fails: then it does so in
-            # sight, at its turn
-            return
-        loop.call_later(0.005, draw_one)
-    loop.call_later(0.2, draw_one)
 
 # %% ../nbs/49_review.ipynb #3b712dd7
 #| code-fold: true
