@@ -42,9 +42,9 @@ from .repair import predicted_repair_change, repair_labels
 from .digits import gauss_newton_leave_one_out_loss, knn_shapley, output_derivatives
 from .perturbation import Attack, attack_training_set, training_input_gradients
 from .suspects import Suspects, find_mislabeled, plot_suspects
-from .review import (Evidence, Review, ReviewFileError, data_fingerprint,
-                     decision_table, next_undecided, review_labels,
-                     strongest_influences)
+from .decisions import (Agreement, Consensus, Review, ReviewFileError, agreement,
+                        consensus, data_fingerprint, decision_table, next_undecided)
+from .review import Evidence, review_labels, strongest_influences
 from .failures import proximal_bregman_response, train_copies
 from .tracin import tracin
 from .unrolled import TrainingRun, UnrolledInfluence, metasmoothness

@@ -165,14 +165,15 @@ def tried_twice(what, step):
         print(f"{what}: once more, after {'; '.join(problems)}", flush=True)
 
 
-def axe_problems(page, where):
-    "Violations that axe finds, one line a rule"
+def axe_problems(page, where, part=None):
+    "Violations that axe finds in a page, or in a part of it, one line a rule"
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js")
                       .read_text(encoding="utf-8") + ";null")
     # the insides of a formula are KaTeX's own, thousands of them
-    found = page.evaluate("() => axe.run({exclude: ['.katex']}, {resultTypes: "
-                          "['violations']})")["violations"]
+    looked_at = {"exclude": [".katex"]} | ({"include": [part]} if part else {})
+    found = page.evaluate("part => axe.run(part, {resultTypes: ['violations']})",
+                          looked_at)["violations"]
     return [f"axe, {where}: {rule['id']} ({len(rule['nodes'])}): "
             f"{rule['nodes'][0]['html'][:120]}" for rule in found]
 

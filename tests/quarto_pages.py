@@ -180,11 +180,11 @@ def player():
 def tour():
     "A tour of the review desk as a page without a kernel shows it"
     import numpy as np
-    from influence_nb.review import Review, _default_draw, _Pictures, _Show, _tour_html
+    from influence_nb.cards import Cards, samples_of
+    from influence_nb.review import Review, _tour_html
     x, y = np.arange(12.0).reshape(6, 2) % 5, np.arange(6) % 2
-    show = _Show(Review(x, y, np.arange(6)), None, _Pictures(_default_draw(x, y, None)),
-                 None)
-    return _tour_html(show).replace('<div class="review-tour"',
+    cards = Cards(Review(x, y, np.arange(6)), samples_of(x, y))
+    return str(_tour_html(cards)).replace('<div class="review-tour"',
                                     '<div class="review-tour" data-caption="The first '
                                     'suspects."', 1)
 

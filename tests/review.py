@@ -1,5 +1,5 @@
 """The review desk in a real browser: decide by key and by button, see it on the disk,
-undo, kill, reload, go on.
+undo, kill, reload, go on; and a desk whose every name is HTML.
 
 Run by `make test-browser`. Works on a copy of the notebook, so that nothing of the
 project is written.
@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import TimeoutError as TooLate, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from browser import ALL_RAN, ASKS, CHROMIUM, DESK, IS_IDLE, QUIET, jupyterlab, run_all, tried_twice
+from browser import ALL_RAN, ASKS, CHROMIUM, DESK, IS_IDLE, QUIET, axe_problems, jupyterlab, run_all, tried_twice
 
 NOTEBOOK, SAVED, STEPS, SEARCH = "49_review", "digits-review.json", 30, 600
 SCROLL = ("() => { const n = document.querySelector('.jp-WindowedPanel-outer'); if (n) "
@@ -33,10 +33,10 @@ STEP = """(key) => new Promise((done, failed) => {
 })"""
 
 
-def open_desk(browser, base, token):
-    "The notebook run from top to bottom, scrolled to the desk"
+def open_desk(browser, base, token, notebook=NOTEBOOK):
+    "A notebook run from top to bottom, scrolled to the desk"
     page = browser.new_page(viewport=DESK)
-    page.goto(f"{base}/lab/tree/{NOTEBOOK}.ipynb?token={token}&reset",
+    page.goto(f"{base}/lab/tree/{notebook}.ipynb?token={token}&reset",
               wait_until="load")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
     # after a crash JupyterLab asks which kernel to start
@@ -67,8 +67,8 @@ def wait_for(condition, what, seconds=10):
     raise AssertionError(what)
 
 
-def log(folder):
-    path = folder / SAVED
+def log(folder, name=SAVED):
+    path = folder / name
     return json.loads(path.read_text())["log"] if path.exists() else []
 
 
@@ -104,7 +104,7 @@ def decide(page, card, folder):
     page.keyboard.press("g")
     wait_for(lambda: page.locator(".review-desk [data-go]").count() == 24,
              "G showed no grid")
-    page.locator(".review-desk [data-go='5']").click()
+    page.locator(".review-desk [data-go]").nth(5).click()
     wait_for(lambda: place(card) == 5, "the grid does not answer a click")
     page.keyboard.press("g")
     page.keyboard.press("ArrowLeft")
@@ -131,6 +131,96 @@ def kill_kernels(base, token):
         urllib.request.urlopen(
             urllib.request.Request(f"{base}/api/kernels/{kernel['id']}?token={token}",
                                    method="DELETE"))
+
+
+# What a class, a sample, a reason, a text and a file may be called by somebody who
+# means harm
+EVIL = '<img src=x onerror="window.top.pwned=1">'
+HOSTILE = [EVIL, "</b><script>window.top.pwned=2</script>", "plain", "a' b\" &lt;b&gt;"]
+EVIL_FILE = "<img src=x onerror=window.top.pwned=3>.json"
+HOSTILE_CODE = f"""
+import numpy as np
+from influence_nb.review import Evidence, ReviewDesk, review_labels
+from influence_nb.suspects import Suspects
+names = {HOSTILE!r}
+y = np.array([names[(k + 1) % 4] for k in range(8)])
+texts = [f"{{k}}: {{names[k % 4]}}" for k in range(8)]
+suspects = Suspects(np.arange(8), -np.arange(8.0), y, np.roll(y, 1), np.full(8, 0.9), "")
+review_labels(texts, y, suspects, influence=np.arange(64.0).reshape(8, 8),
+              path={EVIL_FILE!r}, names=names * 2, reasons=names * 2)
+"""
+INTRUDERS = ".review-desk :is(script, iframe, svg image, img[src=x], [onerror], [onload])"
+TWICE = "button => { button.click(); button.click(); }"
+
+
+def write_hostile(folder):
+    cell = {"cell_type": "code", "execution_count": None, "id": "evil", "metadata": {},
+            "outputs": [], "source": HOSTILE_CODE}
+    kernel = {"display_name": "python3", "language": "python", "name": "python3"}
+    (folder / "hostile.ipynb").write_text(json.dumps(
+        {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4,
+         "nbformat_minor": 5}))
+
+
+def unharmed(page, when):
+    assert page.locator(INTRUDERS).count() == 0, f"an element came out of a name: {when}"
+    assert page.evaluate("() => window.pwned ?? null") is None, f"a script ran: {when}"
+
+
+def said(page): return page.locator(".review-desk [role=status]").inner_text()
+
+
+def hostile_desk(page, card, folder):
+    """No script runs, every word is shown, a decision counts only for the card that was
+    on the screen, and what is not counted is said"""
+    def decided(): return log(folder, EVIL_FILE)
+    def wait_log(count): wait_for(lambda: len(decided()) == count, f"not {count} decided")
+    unharmed(page, "at the start")
+    for name in HOSTILE[:2]: assert name in page.locator(".review-desk").inner_text()
+    ended = page.locator(".jp-OutputArea-output").last.inner_text()
+    assert ended.startswith("0 of 8 suspects decided"), ended
+    page.select_option(".review-choice select", label=EVIL)
+    click(page, "Relabel as chosen")
+    wait_log(1)
+    wait_for(lambda: f"relabeled as {EVIL}" in said(page), "the new label is not said")
+    assert decided() == [[0, "relabel", EVIL]] and EVIL_FILE in said(page)
+    unharmed(page, "after 'Relabel as chosen'")
+    page.locator(".review-desk button", has_text="Keep (K)").evaluate(TWICE)
+    wait_for(lambda: "Not counted" in said(page), "the second of two clicks is swallowed")
+    assert decided()[1:] == [[1, "keep", None]] and place(card) == 2
+    page.locator(".review-desk .review-card").click()
+    page.keyboard.press("r")
+    wait_log(3)
+    wait_for(lambda: place(card) == 3, "R did not go on")
+    page.keyboard.press("g")
+    wait_for(lambda: page.locator(".review-desk [data-go]").count() == 8, "no grid")
+    unharmed(page, "in the grid")
+    page.locator(".review-desk [data-go='6']").click()
+    wait_for(lambda: place(card) == 6, "the grid does not answer a click")
+    problems = axe_problems(page, "the grid", ".review-desk")
+    page.keyboard.press("g")
+    wait_for(lambda: page.locator(".review-desk [data-go]").count() == 0, "no card")
+    views = page.locator(".review-desk select").nth(1)
+    views.select_option(label=f"given {EVIL}")
+    wait_for(lambda: f"given {EVIL}" in said(page), "the choice of a class is not said")
+    page.keyboard.press("Escape")
+    click(page, "Unsure (U)")
+    wait_log(4)
+    assert decided()[3] == [3, "unsure", None], decided()
+    unharmed(page, "at the end")
+    return problems + axe_problems(page, "the card", ".review-desk")
+
+
+def hostile_day():
+    "(problems, None) of a desk whose every name is HTML"
+    with sync_playwright() as playwright, jupyterlab() as (base, token, folder):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        write_hostile(folder)
+        page, card = open_desk(browser, base, token, "hostile")
+        problems = hostile_desk(page, card, folder)
+        if "--picture" in sys.argv: page.screenshot(path=sys.argv[-1])
+        browser.close()
+    return problems, None
 
 
 def review_day():
@@ -162,9 +252,13 @@ def main():
     if CHROMIUM is None:
         sys.exit("Chromium is missing: install it (Debian: apt install chromium), or "
                  "name it in CHROMIUM")
-    problems, _ = tried_twice("the review desk", review_day)
-    print(f"the review desk: {'; '.join(problems) or 'ok'}")
-    sys.exit(bool(problems))
+    failed = False
+    for what, day in (("a hostile desk", hostile_day), ("the review desk", review_day)):
+        if "--hostile" in sys.argv and day is review_day: continue
+        problems, _ = tried_twice(what, day)
+        print(f"{what}: {'; '.join(problems) or 'ok'}", flush=True)
+        failed = failed or bool(problems)
+    sys.exit(failed)
 
 
 if __name__ == "__main__": main()

@@ -93,6 +93,8 @@ CHECKS = {
         sys.executable, ROOT / "tests/conditions.py"),
     "a bad argument gets a clear word": command(
         sys.executable, ROOT / "tests/fuzz.py"),
+    "the desk loses nothing and lets nobody in": command(
+        sys.executable, ROOT / "tests/desk.py"),
     "what readers stumble over only gets less": command(
         sys.executable, ROOT / "tools/reading.py"),
     "every chapter runs": chapters,
