@@ -65,7 +65,7 @@ def knn_shapley(
     x_val,  # validation points, [m, …]
     y_val,  # validation labels, [m] int
     neighbors: int = 10,  # how many vote, at most n
-) -> torch.Tensor:  # mean over the validation points of each training point's Shapley value, positive helps, [n]
+) -> torch.Tensor:  # mean Shapley value of each training point, positive helps, [n]
     """The worth of each point to a nearest-neighbor vote (Jia and others 2019):
     equations (4) and (5). Raises `ValueError`."""
     x, x_val = (torch.as_tensor(part).flatten(1).double() for part in (x, x_val))

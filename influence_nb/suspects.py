@@ -412,8 +412,9 @@ def find_mislabeled(
 ) -> Suspects:  # the ranking, with the model's guesses and the name of the method
     """Rank the training points by how suspect their labels are.
 
-    By the margin: in the contests of chapters 43 and 45 it is ahead of self-influence,
-    at the cost of one pass. "influence" takes self-influence by the inverse
+    By the margin: it costs one pass, and with λ by cross-validation and fresh seeds it
+    is ahead of self-influence on every data set of chapters 43, 45 and 47 but the one
+    whose mistakes are a pattern. "influence" takes self-influence by the inverse
     that p allows, with the Gauss-Newton matrix, or the Hessian where outputs are
     probabilities. Where λ is not given, it is a tenth of the mean eigenvalue, and 0
     for the leave-one-out and the out-of-fold loss. Warns where a model is not trained
