@@ -30,8 +30,9 @@ from .lowrank import (ArnoldiInfluence, ArnoldiInverse, LowRankInverse, Nystroem
 from .pushthrough import PushThroughInfluence, PushThroughInverse, push_through
 from .ekfac import EkfacInfluence, EkfacInverse
 from .harmonic import InverseHarmonicMeanInfluence, harmonic_mean
-from .preconditioning import (JacobiPreconditioner, NystroemPreconditioner,
-                              gauss_newton_diagonal)
+from .preconditioning import (EkfacPreconditioner, JacobiPreconditioner,
+                              NystroemPreconditioner, gauss_newton_diagonal,
+                              preconditioned_neumann)
 # the workshop: fast twins of plain functions
 from . import loss_hessian, products, kronecker
 from .compare import (DatamodelingScore, linear_datamodeling_score,
