@@ -227,7 +227,7 @@ def preconditioned_neumann(
     preconditioner,  # function from residuals [p, any] to M⁻¹ times them
     *,
     steps: int,  # products for each column, after the first answer M⁻¹B
-    step_size: float | None = None,  # α; 1.5 over the largest eigenvalue of M⁻¹A if None
+    step_size: float | None = None,  # α; by default 1.5 / the largest μ of M⁻¹A
 ) -> torch.Tensor:  # x of (8) after so many steps, [p, k]
     """Equation (8): from a rough inverse to a good one by repeating it on what is left
     (Richardson 1910; with EKFAC's inverse Wang et al. 2025). Raises `DivergenceError`
