@@ -33,6 +33,7 @@ from .harmonic import InverseHarmonicMeanInfluence, harmonic_mean
 from .preconditioning import (EkfacPreconditioner, JacobiPreconditioner,
                               NystroemPreconditioner, gauss_newton_diagonal,
                               preconditioned_neumann)
+from .error_bars import Bounds, ErrorBars, sampling_errors
 # the workshop: fast twins of plain functions
 from . import loss_hessian, products, kronecker
 from .compare import (DatamodelingScore, linear_datamodeling_score,
