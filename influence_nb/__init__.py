@@ -21,8 +21,8 @@ from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parame
                          losses_at, newton_step_parameters)
 from .damping import (RegularizationChoice, choose_regularization, effective_dimension,
                       held_out_losses, implied_penalty, training_run_penalty)
-from .cg import (CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient,
-                 plain_conjugate_gradient)
+from .cg import (BlockCgInfluence, CgInfluence, CgResult, NegativeCurvatureError,
+                 block_conjugate_gradient, conjugate_gradient, plain_conjugate_gradient)
 from .lissa import (DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue,
                     neumann_series, plain_neumann_series, stochastic_series)
 from .lowrank import (ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse,

@@ -415,6 +415,8 @@ def plan():
         "harmonic_mean": (nb.harmonic_mean, dict(G=(G, BLOCK), B=(B, either(REAL, "too wide"))) | LAM),
         "JacobiPreconditioner": (lambda probes, seed, curvature: nb.JacobiPreconditioner(probes, seed)(curvature)(torch.ones(P, 1).double()), dict(probes=(5, WHOLE)) | SEED | INVERSE),
         "NystroemPreconditioner": (lambda rank, second_order_mode, seed, curvature: nb.NystroemPreconditioner(rank, second_order_mode=second_order_mode, seed=seed)(curvature)(torch.ones(P, 1).double()), dict(rank=(2, WHOLE), second_order_mode=("gauss_newton", {n: WORD[n] for n in WORD if n != "None"})) | SEED | INVERSE),
+        "block_conjugate_gradient": (lambda **k: nb.block_conjugate_gradient(A, **k).solution, dict(B=(B, either(REAL, "too wide")), rtol=(1e-6, without(NUMBER, "tiny")), maxiter=(20, WHOLE))),
+        "BlockCgInfluence": (lambda x, y: nb.BlockCgInfluence(MODEL_HERE, CE, 0.5, second_order_mode="gauss_newton").fit([(X, Y)]).influences(XT, YT, x, y), DATA),
         "EkfacPreconditioner": (lambda curvature, **k: nb.EkfacPreconditioner(**k)(curvature)(torch.ones(P, 1).double()), dict(curvature=(CURV, FITTED), fisher=("exact", WORD), random_state=(0, WHOLE), update_diagonal=(True, SWITCH))),
         "preconditioned_neumann": (lambda **k: nb.preconditioned_neumann(A, B, lambda R: R / 7, **k), dict(steps=(3, WHOLE), step_size=(1.0, NUMBER))),
         "ErrorBars": (lambda influence, smallest, x, y, iterations: nb.ErrorBars(influence, [(X, Y)], smallest=smallest).self_influences(x, y, iterations=iterations), influence | DATA | dict(smallest=(0.1, NUMBER), iterations=(2, MAYBE_WHOLE))),
