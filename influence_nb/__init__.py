@@ -21,8 +21,8 @@ from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parame
                          losses_at, newton_step_parameters)
 from .damping import (RegularizationChoice, choose_regularization, effective_dimension,
                       held_out_losses, implied_penalty, training_run_penalty)
-from .cg import (CgInfluence, CgResult, NegativeCurvatureError, conjugate_gradient,
-                 plain_conjugate_gradient)
+from .cg import (BlockCgInfluence, CgInfluence, CgResult, NegativeCurvatureError,
+                 block_conjugate_gradient, conjugate_gradient, plain_conjugate_gradient)
 from .lissa import (DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue,
                     neumann_series, plain_neumann_series, stochastic_series)
 from .lowrank import (ArnoldiInfluence, ArnoldiInverse, LowRankInverse, NystroemInverse,
@@ -30,8 +30,10 @@ from .lowrank import (ArnoldiInfluence, ArnoldiInverse, LowRankInverse, Nystroem
 from .pushthrough import PushThroughInfluence, PushThroughInverse, push_through
 from .ekfac import EkfacInfluence, EkfacInverse
 from .harmonic import InverseHarmonicMeanInfluence, harmonic_mean
-from .preconditioning import (JacobiPreconditioner, NystroemPreconditioner,
-                              gauss_newton_diagonal)
+from .preconditioning import (EkfacPreconditioner, JacobiPreconditioner,
+                              NystroemPreconditioner, gauss_newton_diagonal,
+                              preconditioned_neumann)
+from .error_bars import Bounds, ErrorBars, sampling_errors
 # the workshop: fast twins of plain functions
 from . import loss_hessian, products, kronecker
 from .compare import (DatamodelingScore, linear_datamodeling_score,

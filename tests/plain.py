@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 
 from influence_nb import (ArnoldiInfluence, CgInfluence, DirectInfluence, EkfacInfluence,
-                          InverseHarmonicMeanInfluence, JacobiPreconditioner,
-                          LissaInfluence, LossOfParameters, NystroemPreconditioner,
+                          EkfacPreconditioner, InverseHarmonicMeanInfluence,
+                          JacobiPreconditioner, LissaInfluence, LossOfParameters, NystroemPreconditioner,
                           NystroemSketchInfluence, TorchMLP, check_close, curvature,
                           ekfac, plain_forms)
 from influence_nb.shared_checks import influence_report
@@ -44,6 +44,9 @@ INVERSES = {  # what is checked → (class, options of the report)
     "conjugate gradient": (CgInfluence, full | line),
     "preconditioned": (partial(CgInfluence, preconditioner=NystroemPreconditioner(2)),
                        full | line | {"second_order_modes": ("gauss_newton",)}),
+    "preconditioned by EKFAC": (
+        partial(CgInfluence, preconditioner=EkfacPreconditioner()),
+        full | line | {"second_order_modes": ("gauss_newton",)}),
     "LiSSA": (LissaInfluence, full | line | {"tol": 1e-2}),
     "Arnoldi": (partial(ArnoldiInfluence, rank=200), full | {"tol": 1e-3}),
     "Nyström": (partial(NystroemSketchInfluence, rank=200),
