@@ -207,7 +207,9 @@ def to_cleanlab(
     """The columns of `Datalab.get_issues("label")`: is_label_issue, label_score (low is
     suspect, here the share of points that are more suspect), given_label and
     predicted_label. Needs pandas."""
-    import pandas as pd
+    try: import pandas as pd
+    except ImportError: raise ImportError(
+        'to_cleanlab needs pandas: pip install "influence_nb[lab]"') from None
     n, ranks = len(suspects.order), np.empty(len(suspects.order))
     ranks[suspects.order] = np.arange(n)
     issue = np.zeros(n, dtype=bool)

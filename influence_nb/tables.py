@@ -467,7 +467,10 @@ def _members(groups):
 def _are_quantities(estimator, y):
     "Whether there are no classes, by the estimator or by the fractions in y"
     if estimator is not None and hasattr(estimator, "fit"):
-        from sklearn.base import is_regressor
+        try: from sklearn.base import is_regressor
+        except ImportError: raise ImportError(
+            "to judge an estimator, scikit-learn is needed: pip install "
+            '"influence_nb[lab]"; without, give pred_probs') from None
         return is_regressor(estimator)
     values = np.asarray(y)
     return values.dtype.kind == "f" and bool((values != np.round(values)).any())
