@@ -142,14 +142,14 @@ def nearest_points(
 
 # %% ../nbs/55_table_faults.ipynb #fault018
 NEAR = 0.05  # times the median distance of a nearest neighbor: nearly a copy
-MOST_ROWS = 20_000  # above it, nobody looks for neighbors
+MOST_ROWS = 10_000  # among more, neighbors are not looked for: the cost is n²
 
 def duplicate_groups(
     X,  # a table, as `table_columns` takes it
     near: float = NEAR,  # near is nearer than this times the median nearest neighbor
 ) -> np.ndarray:  # group of each row, [n] int; a row without a copy is alone in its own
-    """Rows that are the same, or nearly. Near duplicates are looked for in up to 20,000
-    rows."""
+    """Rows that are the same, or nearly. Near duplicates are looked for among up to
+    `MOST_ROWS` different rows."""
     codes = np.stack([coded_column(v) for v in table_columns(X).values()], 1)
     gaps = np.isnan(codes)
     keys = np.hstack([np.where(gaps, 0, codes), gaps])
@@ -284,9 +284,11 @@ def _duplicate_faults(groups, y, ids):
         rows = np.flatnonzero(chosen)
         if not len(rows): continue
         rows = rows[np.argsort(groups[rows], kind="stable")]
-        members = [" = ".join(map(str, ids[rows[groups[rows] == group]]))
-                   for group in dict.fromkeys(groups[rows].tolist())]
-        yield Fault(kind, rows, f"{some_names(members)}: {advice}")
+        first = list(dict.fromkeys(groups[rows].tolist()))
+        text = some_names([" = ".join(map(str, ids[rows[groups[rows] == group]]))
+                           for group in first[:6]])
+        more = f" and {len(first) - 6} more" * (len(first) > 6)
+        yield Fault(kind, rows, f"{text}{more}: {advice}")
 
 def _class_faults(y, ids):
     labels = np.asarray(y).astype(str)
