@@ -47,6 +47,17 @@ from .suspects import Suspects, find_mislabeled, plot_suspects
 from .decisions import (Agreement, Consensus, Review, ReviewFileError, agreement,
                         consensus, data_fingerprint, decision_table, next_undecided)
 from .review import Evidence, review_labels, strongest_influences
+from .review import (Evidence, Review, ReviewFileError, data_fingerprint,
+                     decision_table, next_undecided, review_labels,
+                     strongest_influences)
+from .faults import (Fault, Faults, duplicate_groups, messy_table, row_names,
+                     table_faults)
+from .tables import (WrongCount, coded_labels, confident_joint, count_wrong,
+                     estimator_twin, held_out_probabilities,
+                     leave_one_out_outputs, rank_table, relabeled)
+from .exchange import (ReadLabels, from_argilla, from_cleanlab, from_csv,
+                       from_label_studio, label_studio_config, to_argilla,
+                       to_cleanlab, to_label_studio)
 from .failures import proximal_bregman_response, train_copies
 from .tracin import tracin
 from .unrolled import TrainingRun, UnrolledInfluence, metasmoothness
