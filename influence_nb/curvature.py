@@ -22,7 +22,7 @@ from torch.func import grad, jvp, vjp, vmap
 from .objective import (Batches, LossOfParameters, call_model,
                                     check_samples, checked_number, concatenate,
                                     elsewhere)
-from .gradients import chunks, sample_gradients
+from .gradients import chunks, counted, sample_gradients
 
 # %% ../nbs/16_curvature.ipynb #0b10142c
 def hessian_product(
@@ -330,6 +330,7 @@ def mean_product(
         V = V.new_zeros(len(f.theta), V.shape[1]).index_copy(0, indices, V)
     total = torch.zeros_like(V)
     for x, y in curvature.data: curvature.products.add(x, y, V, total)
+    counted("products with the curvature", V.shape[1])
     total /= curvature.num_samples
     refuse_bad_mean(total, V)
     return total if indices is None else total[indices]
