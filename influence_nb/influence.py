@@ -294,6 +294,7 @@ class FittedInverse:
         whole = Curvature(f, train_loader, self.second_order_mode)
         self.inverses, self.f, self.blocks = (self.inverses_of(whole, blocks, damping),
                                               f, blocks)
+        self.training_data = whole.digest  # None if the loader shuffles
         return self
 
     def to(self, device):  # where to compute from now on → self
