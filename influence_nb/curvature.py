@@ -6,12 +6,13 @@
 __all__ = ['CURVATURES', 'PLAIN_CURVATURES', 'hessian_product', 'gauss_newton_product', 'empirical_fisher_product', 'known_mode',
            'plain_hessian_product', 'plain_gauss_newton_product', 'usable_product', 'read_batches', 'plain_forms',
            'replaceable', 'Products', 'products_of', 'refuse_bad_mean', 'mean_product', 'dense_mean', 'prepared',
-           'Curvature']
+           'digested', 'Curvature']
 
 # %% ../nbs/16_curvature.ipynb #9b2cdc54
 #| code-fold: true
 #| code-summary: "Imports of the library"
 import copy
+import hashlib
 import os
 import warnings
 from contextlib import contextmanager
@@ -21,8 +22,8 @@ import torch
 from torch.func import grad, jvp, vjp, vmap
 from .objective import (Batches, LossOfParameters, call_model,
                                     check_samples, checked_number, concatenate,
-                                    elsewhere)
-from .gradients import chunks, sample_gradients
+                                    elsewhere, shuffles)
+from .gradients import chunks, counted, sample_gradients
 
 # %% ../nbs/16_curvature.ipynb #0b10142c
 def hessian_product(
@@ -330,6 +331,7 @@ def mean_product(
         V = V.new_zeros(len(f.theta), V.shape[1]).index_copy(0, indices, V)
     total = torch.zeros_like(V)
     for x, y in curvature.data: curvature.products.add(x, y, V, total)
+    counted("products with the curvature", V.shape[1])
     total /= curvature.num_samples
     refuse_bad_mean(total, V)
     return total if indices is None else total[indices]
@@ -381,6 +383,27 @@ def _memory(device):
         if text.isdigit(): limits.append(int(text))
     return min(limits)
 
+# %% ../nbs/16_curvature.ipynb #16digest
+#| code-fold: true
+#| code-summary: "Which data these were"
+def digested(
+    data,  # batches (x, y) of tensors or `Inputs`, in order
+    shuffled: bool = False,  # whether their order means nothing
+) -> tuple:  # (number of samples, 32 hexadecimal digits; None where shuffled)
+    "Count samples, and name them by a hash, however they are cut into batches."
+    count, hashes = 0, {}
+    for x, y in data:
+        count += len(x)
+        parts = [t for part in (x, y)
+                 for t in (part.tensors() if hasattr(part, "tensors") else [part])]
+        for number, part in enumerate([] if shuffled else parts):
+            new = hashlib.sha256(f"{part.dtype} {tuple(part.shape[1:])}".encode())
+            content = part.detach().cpu().contiguous().flatten().view(torch.uint8)
+            hashes.setdefault(number, new).update(content.numpy())
+    joined = "".join(h.hexdigest() for h in hashes.values())
+    digest = hashlib.sha256(joined.encode()).hexdigest()[:32]
+    return count, None if shuffled else digest
+
 # %% ../nbs/16_curvature.ipynb #fdd96a8f
 class Curvature:
     """The mean curvature of the loss over the data, plus λI, [p, p], symmetric, which is
@@ -397,7 +420,7 @@ class Curvature:
         self.second_order_mode = known_mode(second_order_mode)
         self.f, self.indices, self.dense, self.bends = f, None, None, None
         self.data, self.hessian_regularization = read_batches(f, data), damping
-        self.num_samples = sum(len(x) for x, _ in self.data)
+        self.num_samples, self.digest = digested(self.data, shuffles(data))
         self.products = products_of(f, self.data, second_order_mode)
 
     @property

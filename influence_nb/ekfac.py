@@ -273,6 +273,8 @@ def ekfac_blocks(
 class KroneckerInfluence(Influence):
     """The questions of `Influence`, for inverses with a Kronecker form. A subclass says
     how they are made."""
+    by_factors = False
+
     def _scores(self, blocks, x_test, y_test, x, y, mode):
         if mode == "up": return ekfac_scores(self, blocks, x_test, y_test, x, y)
         return super()._scores(blocks, x_test, y_test, x, y, mode)

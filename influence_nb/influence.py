@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NotFittedError', 'SingularHessianError', 'smallest_damping', 'wide_dtype', 'DirectInverse', 'parameter_blocks',
-           'block_regularizations', 'dampings', 'FittedInverse', 'InfluenceFactors', 'BlockFactors', 'Influence',
-           'DirectInfluence', 'plot_influences', 'deletion_changes', 'sandwich_covariance']
+           'block_regularizations', 'dampings', 'FittedInverse', 'InfluenceFactors', 'BlockFactors', 'BeyondMemory',
+           'Influence', 'DirectInfluence', 'plot_influences', 'deletion_changes', 'sandwich_covariance']
 
 # %% ../nbs/17_influence.ipynb #d16feb44
 import copy
@@ -18,7 +18,7 @@ from matplotlib.colors import Normalize, TwoSlopeNorm
 from .data import as_indices
 from .objective import (LossOfParameters, as_samples, check_samples,
                                     checked_number, plain_gradient)
-from .gradients import gradient_chunks, mixed_chunks
+from .gradients import gradient_chunks, mixed_chunks, stacked
 from .curvature import Curvature, known_mode
 
 # %% ../nbs/17_influence.ipynb #aa8b3cde
@@ -227,7 +227,7 @@ def _measured_chunks(f, x, y, measure):
 def _factors_of(influence, x, y, measure=None):
     "H⁻¹∇L for each of some checked samples, [N, p]"
     gradients = _measured_chunks(influence.f, x, y, measure)
-    return torch.cat([_solve(influence, G) for G in gradients])
+    return stacked((_solve(influence, G) for G in gradients), len(x))
 
 # %% ../nbs/17_influence.ipynb #0f71a5e1
 #| code-fold: true
@@ -294,6 +294,7 @@ class FittedInverse:
         whole = Curvature(f, train_loader, self.second_order_mode)
         self.inverses, self.f, self.blocks = (self.inverses_of(whole, blocks, damping),
                                               f, blocks)
+        self.training_data = whole.digest  # None if the loader shuffles
         return self
 
     def to(self, device):  # where to compute from now on → self
@@ -316,9 +317,14 @@ def _connect(f, factors, x, y, mode, index_sets):
         F, G = (factors, G) if i is None else (factors[:, i], G[:, i])
         return F @ G.T if G.ndim == 2 else torch.tensordot(F, G, dims=([1], [1]))
     all_chunks = gradient_chunks(f, x, y) if mode == "up" else mixed_chunks(f, x, y)
-    parts = [[product(G, i) for i in index_sets] for _, G in all_chunks]
-    return [pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
-            for pieces in zip(*parts)]
+    found = None
+    for rows, G in all_chunks:
+        parts = [product(G, i) for i in index_sets]
+        if len(G) == len(x): return parts
+        if found is None: found = [
+            part.new_empty(len(part), len(x), *part.shape[2:]) for part in parts]
+        for whole, part in zip(found, parts): whole[:, rows] = part
+    return found
 
 def _joined_blocks(influence, factors):
     "Factors of all blocks, side by side, [N_test, p]"
@@ -363,6 +369,8 @@ def _check_arguments(influence, x_test, y_test, x, y, mode, names=("x_test", "y_
 class InfluenceFactors(FittedInverse):
     """What single points do to the parameters, and by that to other points. Data are
     given as x and y, or, with y left out, as a loader of both."""
+    by_factors = True  # whether factors are the way from test points to influences
+
     def influence_factors(
         self,
         x,  # inputs, [N, …]; or, without y, a loader of both
@@ -424,8 +432,41 @@ class BlockFactors(InfluenceFactors):
         together = _joined_blocks(self, factors)
         return _connect_blocks(self.f, together, x, y, mode, self.blocks)
 
+# %% ../nbs/17_influence.ipynb #17stream1
+class BeyondMemory(BlockFactors):
+    "Questions whose answers stream over the data, and what was fitted on disk."
+    def most_influential(
+        self,
+        x_test,  # test inputs, [N_test, …]; or a loader of both
+        y_test=None,  # test targets, [N_test, …]
+        x=None,  # training inputs, or a loader of both; by default the test points
+        y=None,  # training targets, [N_train, …]
+        k: int = 10,  # how many for each test point
+        **options,  # max_bytes, measure, folder, progress: see `streaming`
+    ):  # helpful, helpful_influences, harmful, harmful_influences: [N_test, k] each
+        "The k most helpful and most harmful training points, without the matrix."
+        from influence_nb.streaming import most_influential
+        return most_influential(self, x_test, y_test, x, y, k, **options)
+
+    def save(
+        self,
+        path,  # file to write
+    ):
+        "Write what was fitted as plain numbers and names. Raises `NotFittedError`."
+        from influence_nb.saving import save
+        save(self, path)
+
+    def load(
+        self,
+        path,  # what `.save` wrote
+        train_loader=None,  # the same training data, where the inverse needs them
+    ):  # self, fitted
+        "Take a file in place of `.fit`. Raises `ValueError` that says what differs."
+        from influence_nb.saving import load
+        return load(self, path, train_loader)
+
 # %% ../nbs/17_influence.ipynb #5a1ce4e6
-class Influence(BlockFactors):
+class Influence(BeyondMemory):
     """I(z_test, z_train) = ∇L(z_test)ᵀ H⁻¹ ∇L(z_train). Positive means helpful: to
     first order, taking the training point away raises the test loss by I/n (Koh & Liang
     2017, with their sign turned). A `measure` of the model's outputs and the targets

@@ -15,7 +15,8 @@ from .curvature import Curvature
 from .ekfac import (KroneckerInverse, check_ekfac_options, damped_weights,
                                 ekfac_blocks, ekfac_inverses, ekfac_scores,
                                 ekfac_self_scores)
-from .gradients import chunks, finite_gradients, output_gradients
+from .gradients import (chunks, counted, finite_gradients,
+                                    output_gradients)
 from .influence import parameter_blocks
 from .loss_hessian import cotangents, loss_hessian
 from .pieces import parameter_plan, piece_pass
@@ -47,6 +48,7 @@ def _pulled_columns(curvature, plan, second_order_mode, fisher, random_state):
         if elements is None: elements = _sample_elements(plan, x, y, second_order_mode)
         for rows in chunks(len(x), elements):
             passed = piece_pass(plan, x[rows])
+            counted("samples", rows.stop - rows.start)
             yield passed, None
             options = second_order_mode, fisher, generator
             for column in cotangents(f, passed.outputs, y[rows], *options):
@@ -362,6 +364,7 @@ def _shares(influence, x_test, y_test, x, y):
         test = _rotated_pairs(influence, x_test[t], y_test[t], t.start)
         for n in chunks(len(x), elements + 4 * (t.stop - t.start)):
             train = _rotated_pairs(influence, x[n], y[n], n.start)
+            counted("training points", n.stop - n.start)
             for name, (block, inverse) in _parts(influence).items():
                 if isinstance(inverse, KroneckerInverse):
                     scores = kronecker_scores(inverse, test[name], train[name])

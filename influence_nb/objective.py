@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['plain_loss', 'Inputs', 'concatenate', 'call_model', 'LossOfParameters', 'plain_gradient', 'as_samples', 'split_batch',
-           'as_targets', 'Batches', 'telling_rows', 'elsewhere', 'vectorizes', 'sample_losses', 'check_mean',
-           'drop_idle_hooks', 'check_samples', 'regularized_objective', 'checked_number', 'checked_whole']
+           'shuffles', 'refuse_shuffling', 'as_targets', 'Batches', 'telling_rows', 'elsewhere', 'vectorizes',
+           'sample_losses', 'check_mean', 'drop_idle_hooks', 'check_samples', 'regularized_objective', 'checked_number',
+           'checked_whole']
 
 # %% ../nbs/13_objective.ipynb #13000003
 import copy
@@ -401,12 +402,21 @@ def _is_batch(item):
 # %% ../nbs/13_objective.ipynb #13000038
 #| code-fold: true
 #| code-summary: "Loaders that shuffle"
-def _refuse_shuffling(data, name):
-    "Rows of a result could not be told apart"
+def shuffles(
+    data,  # a loader, or what else holds batches
+) -> bool:  # whether it is a `DataLoader` that gives its samples in a random order
+    "Whether the order of the samples may be another one each time."
     samplers = [getattr(part, "sampler", None)
                 for part in (data, getattr(data, "batch_sampler", None))]
     in_order = all(isinstance(s, (SequentialSampler, type(None))) for s in samplers)
-    if isinstance(data, DataLoader) and not in_order: raise ValueError(
+    return isinstance(data, DataLoader) and not in_order
+
+def refuse_shuffling(
+    data,  # a loader
+    name: str,  # what the caller calls it
+):
+    "Raises `ValueError` for a loader that shuffles: its rows could not be told apart."
+    if shuffles(data): raise ValueError(
         f"{name} shuffles its samples, so the rows of the result would have no names: "
         "give a DataLoader with shuffle=False")
 
@@ -715,7 +725,7 @@ def _check_labels(f, x, y, names):
 #| code-summary: "Reading a loader"
 def _read_all(f, data, name):
     "The samples of a loader, in its order"
-    _refuse_shuffling(data, name)
+    refuse_shuffling(data, name)
     pairs = list(Batches(data, f.theta.device, f.target))
     if not pairs: raise ValueError(f"{name} is empty: the loader gave no batch")
     return tuple(concatenate(parts) for parts in zip(*pairs))

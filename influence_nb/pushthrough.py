@@ -15,7 +15,8 @@ from torch.func import hessian, vmap
 from .objective import LossOfParameters, checked_whole
 from .gradients import (CHUNK_ELEMENTS, chunks, flat_gradients,
                                     gradient_chunks, layer_pass, layer_products,
-                                    linear_layers, output_gradients, sample_gradients)
+                                    linear_layers, output_gradients, sample_gradients,
+                                    stacked)
 from .curvature import replaceable
 from .influence import (Influence, SingularHessianError,
                                     smallest_damping, wide_dtype)
@@ -300,15 +301,15 @@ def _finite_pairs(f, x, y):
 
 def _pair_scores(inverse, x_test, y_test, x, y):
     "Equation (3), [T, N]"
-    f, scores = inverse.curvature.f, []
-    test = _finite_pairs(f, x_test, y_test)
+    f, test = inverse.curvature.f, _finite_pairs(inverse.curvature.f, x_test, y_test)
     solved = torch.cholesky_solve(_products(inverse, inverse.pairs, test),
                                   inverse.factor)
+    scores = solved.new_empty(len(x_test), len(x))
     for part in _parts(inverse, x):
         train = _finite_pairs(f, x[part], y[part])
         through_rows = solved.T @ _products(inverse, inverse.pairs, train)
-        scores.append(_products(inverse, test, train) - through_rows)
-    return torch.cat(scores, dim=1)
+        scores[:, part] = _products(inverse, test, train) - through_rows
+    return scores
 
 def _own_scores(inverse, x, y):
     "Equation (3) for t = i, [N]"
@@ -330,7 +331,7 @@ class PushThroughInfluence(Influence):
     products, from a system with n (empirical Fisher) or n·C (Gauss–Newton) equations,
     whatever the number of parameters (Woodbury 1950). Raises `ValueError` for the
     Hessian, or λ = 0.'''
-    inverse_class = PushThroughInverse
+    inverse_class, by_factors = PushThroughInverse, False
 
     def __init__(
         self,
@@ -349,9 +350,10 @@ class PushThroughInfluence(Influence):
         inverse = self.inverses.get("full")
         if mode == "perturbation" or inverse is None or inverse.pairs is None:
             return super()._scores(blocks, x_test, y_test, x, y, mode)
-        scores = torch.cat([_pair_scores(inverse, x_test[t], y_test[t], x, y)
-                            for t in _parts(inverse, x_test)])
-        return {block: scores.to(self.f.theta.dtype) for block in blocks}
+        dtype, parts = self.f.theta.dtype, _parts(inverse, x_test)
+        scores = stacked((_pair_scores(inverse, x_test[t], y_test[t], x, y).to(dtype)
+                          for t in parts), len(x_test))
+        return dict.fromkeys(blocks, scores)
 
     def _self_scores(self, x, y):
         inverse = self.inverses.get("full")
