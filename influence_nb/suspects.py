@@ -517,8 +517,8 @@ def find_mislabeled(
 
     By the margin: it costs one pass, and with λ by cross-validation and fresh seeds it
     is ahead of self-influence on every data set of chapters 43, 45 and 47 but the one
-    whose mistakes are a pattern. "influence" takes self-influence by the inverse
-    that p allows, with the Gauss-Newton matrix, or the Hessian where outputs are
+    whose mistakes are a pattern. "influence" takes self-influence by the inverse that
+    p allows, with the Gauss-Newton matrix, or the Hessian where outputs are
     probabilities. Where λ is not given, it is a tenth of the mean eigenvalue, and 0
     for the leave-one-out and the out-of-fold loss. An estimator of scikit-learn, or
     `pred_probs`, is judged by held-out probabilities, with reasons, faults of the table
