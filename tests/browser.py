@@ -511,7 +511,8 @@ def jupyterlab():
         yield base, token, folder / "nbs"
     finally:
         process.terminate()
-        process.wait(20)
+        try: process.wait(20)
+        except subprocess.TimeoutExpired: process.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 

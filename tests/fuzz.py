@@ -30,6 +30,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import nn
+from sklearn.linear_model import LogisticRegression
 from torch.utils.data import DataLoader, TensorDataset
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -260,6 +261,15 @@ FIT = nb.DirectInfluence(MODEL_HERE, CE, 0.1).fit([(X, Y)])
 SCORES, FLIPS = np.linspace(0, 1, N), np.array([1, 5, 7])
 PASS = nb.layer_pass(f, X)
 ZOO = [next(iter(zoo.SPECIMENS)), next(iter(zoo.METHODS))]
+SKLEARN = LogisticRegression()
+PROBABLE = np.stack([1 - BITS * 0.8 - 0.1, BITS * 0.8 + 0.1], 1)
+SUSPECTS = nb.find_mislabeled(None, None, POINTS, BITS, pred_probs=PROBABLE, progress=False)
+DECIDED = [nb.Review(POINTS, BITS, SCORES) for _ in range(2)]
+for reviewer in DECIDED:
+    for point in range(4): reviewer.decide(point, "keep")
+NAMELESS = {name: (EITHER, make) for name, (_, make) in REAL.items()}
+TABULAR = {name: (EITHER, make) for name, (_, make) in REAL.items()}
+WORDS = {name: (EITHER, make) for name, (_, make) in LABELS.items()}
 EXPLORER = nb.InfluenceExplorer(num_samples=30)
 
 
@@ -322,6 +332,12 @@ def pictures(function):
         finally: plt.close("all")
     call.__name__ = function.__name__
     return call
+
+
+def a_csv():
+    path = Path(tempfile.mkdtemp()) / "labels.csv"
+    path.write_text("id,label\n0,a\n1,b\n")
+    return path
 
 
 def claimed(**arguments):
@@ -521,6 +537,28 @@ def plan():
             n: FITTED[n] for n in ("text", "a number", "a thing")}), methods=(ZOO[1:], {
             n: FITTED[n] for n in ("text", "a number", "a thing")}), dtypes=([torch.float64], {n: FITTED[n] for n in ("text", "a number", "a thing")}))),
         "check_zoo": (nb.check_zoo, dict(rows=(nb.zoo_report(ZOO[:1], methods=ZOO[1:]), FITTED))),
+        "agreement": (nb.agreement, dict(first=(DECIDED[0], FITTED), second=(DECIDED[1], FITTED))),
+        "consensus": (lambda **k: nb.consensus(**k).labels, dict(reviews=(DECIDED, FITTED), steps=(5, WHOLE))),
+        "duplicate_groups": (nb.duplicate_groups, dict(X=(POINTS, NAMELESS), near=(0.05, NUMBER))),
+        "row_names": (lambda X: len(nb.row_names(X)), dict(X=(POINTS, NAMELESS))),
+        "table_faults": (lambda **k: len(nb.table_faults(**k)), dict(X=(POINTS, NAMELESS), y=(BITS, WORDS))),
+        "messy_table": (lambda **k: nb.messy_table(**k)[0].shape, dict(seed=(0, WHOLE), distance=(4.6, NUMBER), wrong=(0.12, NUMBER))),
+        "coded_labels": (lambda y: nb.coded_labels(y)[0], dict(y=(BITS, WORDS))),
+        "confident_joint": (nb.confident_joint, dict(codes=(BITS, LABELS), probabilities=(PROBABLE, REAL))),
+        "count_wrong": (lambda **k: list(nb.count_wrong(**k)), dict(codes=(BITS, LABELS), probabilities=(PROBABLE, REAL))),
+        "relabeled": (nb.relabeled, dict(y=(BITS, WORDS), changes=({1: 0}, {n: TABLE[n] for n in ("None", "text", "a number", "a thing", "a set")}))),
+        "leave_one_out_outputs": (nb.leave_one_out_outputs, BASIC | DATA | LAM),
+        "held_out_probabilities": (nb.held_out_probabilities, dict(estimator=(SKLEARN, FITTED), X=(POINTS, TABULAR), y=(BITS, WORDS), folds=(3, WHOLE), random_state=(0, WHOLE))),
+        "estimator_twin": (lambda **k: nb.estimator_twin(**k).x, dict(estimator=(SKLEARN, FITTED), X=(POINTS, TABULAR), y=(BITS, WORDS))),
+        "rank_table": (lambda **k: nb.rank_table(**k, progress=False).scores, dict(estimator=(SKLEARN, without(FITTED, "None")), X=(POINTS, TABULAR), y=(BITS, WORDS), method=(None, {n: WORD[n] for n in ("nonsense", "a number", "a list")}))),
+        "label_studio_config": (nb.label_studio_config, dict(classes=(["a", "b"], FITTED), fields=(["c"], FITTED))),
+        "to_label_studio": (lambda **k: len(nb.to_label_studio(**k)), dict(suspects=(SUSPECTS, FITTED), count=(2, MAYBE_WHOLE))),
+        "to_argilla": (lambda **k: len(nb.to_argilla(**k)), dict(suspects=(SUSPECTS, FITTED), count=(2, MAYBE_WHOLE))),
+        "to_cleanlab": (lambda suspects: len(nb.to_cleanlab(suspects)), dict(suspects=(SUSPECTS, FITTED))),
+        "from_cleanlab": (lambda frame: nb.from_cleanlab(frame).scores, dict(frame=(nb.to_cleanlab(SUSPECTS), FITTED))),
+        "from_label_studio": (lambda source: len(nb.from_label_studio(source).labels), dict(source=(nb.to_label_studio(SUSPECTS), FITTED))),
+        "from_argilla": (lambda source: len(nb.from_argilla(source).labels), dict(source=(nb.to_argilla(SUSPECTS), FITTED))),
+        "from_csv": (lambda path: len(nb.from_csv(path).labels), dict(path=(a_csv(), FITTED))),
         "explore": (lambda draw: nb.explore(draw), dict(draw=(lambda: plt.plot([1]), FUNCTION))),
         "Exercise": (lambda **k: nb.Exercise(**k).expected, dict(solution=(lambda a: a, FUNCTION), cases=([(1.0,), (2.0,)], FITTED), mistakes=({"too large": lambda a: a + 1, "too small": lambda a: a - 1}, FITTED), tol=(1e-6, NUMBER))),
         "measure_cost": (lambda step: nb.measure_cost(step).result, dict(step=(lambda: 1.0, FUNCTION))),
@@ -547,7 +585,7 @@ def plan():
     return found
 
 
-RECORDS = {"RegularizationChoice", "Losses", "Optimum", "CgResult", "NeumannResult", "DatamodelingScore", "Attack", "Suspects", "Evidence",
+RECORDS = {"Agreement", "Bounds", "Consensus", "Fault", "Faults", "ReadLabels", "WrongCount", "RegularizationChoice", "Losses", "Optimum", "CgResult", "NeumannResult", "DatamodelingScore", "Attack", "Suspects", "Evidence",
            "Cost", "LayerPass"}  # named tuples that the library returns: they keep what they are given
 
 
