@@ -180,11 +180,13 @@ def _views(cards):
     "{words: points} of what can be looked at by itself: classes, guesses, reasons"
     review, views = cards.review, {"all suspects": cards.review.order}
     def add(words, i): views.setdefault(words, []).append(i)
+    kinds = set() if cards.reasons is None else {cards.reasons[i] for i in review.order}
+    few_reasons = 0 < len(kinds) <= 30
     for i in review.order:
         add(f"given {review.y[i]}", i)
         if cards.suspects is not None and not cards.blind:
             add(f"guessed {cards.guess(i)}", i)
-        if cards.reasons is not None: add(f"because {cards.reasons[i]}", i)
+        if few_reasons: add(f"because {cards.reasons[i]}", i)
     return views
 
 # %% ../nbs/49_review.ipynb #des00008
@@ -542,8 +544,8 @@ def review_labels(
     limit: int = 200,  # how many suspects to review
     points=None,  # review these in this order instead, such as the disputed ones
     blind: bool = False,  # what the model thinks is shown after the answer
-    names=None,  # of the samples, [n]
-    reasons=None,  # why each is suspect, [n] texts
+    names=None,  # of the samples, [n]; those of the `Suspects`, if it knows them
+    reasons=None,  # why each is suspect, [n] texts; those of the `Suspects`, likewise
     copies=None,  # a number for each group of copies, [n]: decided together
     draw=None,  # function (ax, i) that draws training point i; what fits x by default
     image_shape=None,  # shape of one image, where x holds it flat
@@ -563,8 +565,10 @@ def review_labels(
     show = _display()
     review = Review(x, y, scores, classes=classes, path=path, limit=limit)
     if points is not None: review.order = _queue(review, points)
-    _one_each(review, names=names, reasons=reasons, copies=copies)
     suspects = _ranking(scores, review)
+    if names is None: names = getattr(suspects, "ids", None)
+    if reasons is None: reasons = getattr(suspects, "why", None)
+    _one_each(review, names=names, reasons=reasons, copies=copies)
     samples = samples_of(x, review.y, draw=draw, image_shape=image_shape, mean=mean,
                          std=std, feature_names=feature_names, units=units)
     show(Cards(review, samples, suspects, _evidence(influence, review, x), blind=blind,
