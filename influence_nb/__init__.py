@@ -41,7 +41,7 @@ from .detectors import (area_under_curve, average_precision, detection_curve,
 from .repair import predicted_repair_change, repair_labels
 from .digits import gauss_newton_leave_one_out_loss, knn_shapley, output_derivatives
 from .perturbation import Attack, attack_training_set, training_input_gradients
-from .smallest_change import (Agreement, Decision, RemovalCurve, SmallestChange,
+from .smallest_change import (Decision, ListAgreement, RemovalCurve, SmallestChange,
                               TopStability, TwoModels, group_parameters,
                               least_squares_bound, method_agreement, removal_curve,
                               smallest_change, sum_of_losses, top_k_stability)

@@ -6,7 +6,7 @@
 __all__ = ['GROUP_METHODS', 'changed_data', 'gradient_tolerance', 'ChangedFit', 'Decision', 'first_order_count', 'grow',
            'fixed_order', 'shrink', 'better_exchange', 'with_one_fewer', 'polish', 'least_squares_bound',
            'SmallestChange', 'known_bound', 'smallest_change', 'TwoModels', 'sum_of_losses', 'group_parameters',
-           'RemovalCurve', 'removal_curve', 'Agreement', 'method_agreement', 'TopStability', 'top_k_stability']
+           'RemovalCurve', 'removal_curve', 'ListAgreement', 'method_agreement', 'TopStability', 'top_k_stability']
 
 # %% ../nbs/53_smallest_change.ipynb #0f3bcc38
 #| code-fold: true
@@ -500,7 +500,7 @@ def removal_curve(
     return RemovalCurve(list(counts), values[0], values[1:])
 
 # %% ../nbs/53_smallest_change.ipynb #6fa02a63
-class Agreement(NamedTuple):
+class ListAgreement(NamedTuple):
     "How far two scores of the same points agree."
     rank_correlation: float  # Spearman's, over all points
     overlap: float  # share of the k highest of one that are among those of the other
@@ -510,7 +510,7 @@ def method_agreement(
     a,  # scores of the points by one method, [n]
     b,  # by another, [n]
     k: int = 10,  # length of the top of the lists
-) -> Agreement:  # of the whole lists and of their tops
+) -> ListAgreement:  # of the whole lists and of their tops
     "Rank correlation, and overlap of the highest k."
     a, b = (torch.as_tensor(part).flatten() for part in (a, b))
     if len(a) != len(b): raise ValueError(
@@ -519,7 +519,7 @@ def method_agreement(
         f"k must be at most {len(a)}, got {k}")
     shared = torch.isin(a.topk(k).indices, b.topk(k).indices).double().mean().item()
     correlation = rank_correlation(a[:, None], b[:, None]).item()
-    return Agreement(correlation, shared, k / len(a))
+    return ListAgreement(correlation, shared, k / len(a))
 
 class TopStability(NamedTuple):
     "How often points stay at the top when the data are sampled again."
