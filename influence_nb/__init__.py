@@ -43,6 +43,10 @@ from .detectors import (area_under_curve, average_precision, detection_curve,
 from .repair import predicted_repair_change, repair_labels
 from .digits import gauss_newton_leave_one_out_loss, knn_shapley, output_derivatives
 from .perturbation import Attack, attack_training_set, training_input_gradients
+from .smallest_change import (Decision, ListAgreement, RemovalCurve, SmallestChange,
+                              TopStability, TwoModels, group_parameters,
+                              least_squares_bound, method_agreement, removal_curve,
+                              smallest_change, sum_of_losses, top_k_stability)
 from .suspects import Suspects, find_mislabeled, plot_suspects
 from .decisions import (Agreement, Consensus, Review, ReviewFileError, agreement,
                         consensus, data_fingerprint, decision_table, next_undecided)
@@ -60,6 +64,7 @@ from .exchange import (ReadLabels, from_argilla, from_cleanlab, from_csv,
                        to_cleanlab, to_label_studio)
 from .failures import proximal_bregman_response, train_copies
 from .tracin import tracin
+from .source import SourceInfluence
 from .unrolled import TrainingRun, UnrolledInfluence, metasmoothness
 from .widgets import Choice, Slider, Toggle, explore
 from .explorer import NoOptimumError, influence_explorer, plot_explorer
