@@ -91,6 +91,8 @@ CHECKS = {
         sys.executable, ROOT / "tests/plain.py"),
     "every inverse is right or loud on hard numbers": command(
         sys.executable, ROOT / "tests/conditions.py"),
+    "a writer killed twenty times leaves the same bits": command(
+        sys.executable, ROOT / "tests/streaming.py"),
     "what readers stumble over only gets less": command(
         sys.executable, ROOT / "tools/reading.py"),
     "every chapter runs": chapters,
