@@ -12,7 +12,7 @@ from .training import (ConvergenceWarning, Losses, Optimum, TorchLogisticRegress
                        plot_losses)
 from .gradients import (LayerPass, flat_gradients, layer_pass, layer_products,
                         linear_layers, mixed_gradients, output_gradients,
-                        per_sample_gradients)
+                        per_sample_gradients, progress_bars)
 from .curvature import Curvature, plain_forms
 from .influence import (DirectInfluence, Influence, NotFittedError,
                         SingularHessianError, deletion_changes, plot_influences,
@@ -36,6 +36,9 @@ from .preconditioning import (EkfacPreconditioner, JacobiPreconditioner,
 from .error_bars import Bounds, ErrorBars, sampling_errors
 # the workshop: fast twins of plain functions
 from . import loss_hessian, products, kronecker
+from .streaming import (MostInfluential, influence_blocks, mean_influences,
+                        most_influential, streamed_self_influences, streaming_cost,
+                        write_influences)
 from .compare import (DatamodelingScore, linear_datamodeling_score,
                       losses_after_training, rank_correlation, subset_masks)
 from .detectors import (area_under_curve, average_precision, detection_curve,

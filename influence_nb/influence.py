@@ -434,7 +434,7 @@ class BlockFactors(InfluenceFactors):
 
 # %% ../nbs/17_influence.ipynb #17stream1
 class BeyondMemory(BlockFactors):
-    "Questions whose answers stream over the data, and what was fitted on disk."
+    "A question whose answer streams over data that need not fit in memory."
     def most_influential(
         self,
         x_test,  # test inputs, [N_test, …]; or a loader of both
@@ -447,23 +447,6 @@ class BeyondMemory(BlockFactors):
         "The k most helpful and most harmful training points, without the matrix."
         from influence_nb.streaming import most_influential
         return most_influential(self, x_test, y_test, x, y, k, **options)
-
-    def save(
-        self,
-        path,  # file to write
-    ):
-        "Write what was fitted as plain numbers and names. Raises `NotFittedError`."
-        from influence_nb.saving import save
-        save(self, path)
-
-    def load(
-        self,
-        path,  # what `.save` wrote
-        train_loader=None,  # the same training data, where the inverse needs them
-    ):  # self, fitted
-        "Take a file in place of `.fit`. Raises `ValueError` that says what differs."
-        from influence_nb.saving import load
-        return load(self, path, train_loader)
 
 # %% ../nbs/17_influence.ipynb #5a1ce4e6
 class Influence(BeyondMemory):

@@ -95,6 +95,8 @@ CHECKS = {
         sys.executable, ROOT / "tests/fuzz.py"),
     "the desk loses nothing and lets nobody in": command(
         sys.executable, ROOT / "tests/desk.py"),
+    "a writer killed twenty times leaves the same bits": command(
+        sys.executable, ROOT / "tests/streaming.py"),
     "what readers stumble over only gets less": command(
         sys.executable, ROOT / "tools/reading.py"),
     "every chapter runs": chapters,
