@@ -54,9 +54,6 @@ from .suspects import Suspects, find_mislabeled, plot_suspects
 from .decisions import (Agreement, Consensus, Review, ReviewFileError, agreement,
                         consensus, data_fingerprint, decision_table, next_undecided)
 from .review import Evidence, review_labels, strongest_influences
-from .review import (Evidence, Review, ReviewFileError, data_fingerprint,
-                     decision_table, next_undecided, review_labels,
-                     strongest_influences)
 from .faults import (Fault, Faults, duplicate_groups, messy_table, row_names,
                      table_faults)
 from .tables import (WrongCount, coded_labels, confident_joint, count_wrong,
