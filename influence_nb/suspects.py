@@ -63,13 +63,13 @@ def _cells(suspects, count=10):
 # %% ../nbs/48_suspects.ipynb #5a6f0e01
 def _title(suspects):
     "What is shown, and what is known about the whole"
-    count = len(suspects.order)
-    lines = [f"{count} points ranked by {suspects.method}; the ten most suspect:"]
-    lines += [] if suspects.wrong is None else [str(suspects.wrong)]
-    kinds = [f"{len(fault.rows)} rows: {fault.kind}" for fault in suspects.faults
+    first = f"{len(suspects.order)} points ranked by {suspects.method}"
+    kinds = [f"{fault.kind} ({len(fault.rows)} rows)" for fault in suspects.faults
              if len(fault.rows)]
-    return " ".join(lines + (["Faults of the table: " + ", ".join(kinds) + "."]
-                             if kinds else []))
+    known = [] if suspects.wrong is None else [str(suspects.wrong)]
+    known += ["Faults of the table: " + ", ".join(kinds) + "."] if kinds else []
+    if not known: return first + "; the ten most suspect:"
+    return " ".join([first + ".", *known, "The ten most suspect:"])
 
 def _as_text(suspects):
     lines = _cells(suspects)
