@@ -1652,6 +1652,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'influence_nb.tables._at_optimum': ('any_labels.html#_at_optimum', 'influence_nb/tables.py'),
                                      'influence_nb.tables._check_lengths': ('any_labels.html#_check_lengths', 'influence_nb/tables.py'),
                                      'influence_nb.tables._check_no_gaps': ('any_labels.html#_check_no_gaps', 'influence_nb/tables.py'),
+                                     'influence_nb.tables._checked_codes': ('any_labels.html#_checked_codes', 'influence_nb/tables.py'),
                                      'influence_nb.tables._decisions': ('any_labels.html#_decisions', 'influence_nb/tables.py'),
                                      'influence_nb.tables._features_of': ('any_labels.html#_features_of', 'influence_nb/tables.py'),
                                      'influence_nb.tables._fitted': ('any_labels.html#_fitted', 'influence_nb/tables.py'),

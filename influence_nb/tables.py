@@ -341,6 +341,17 @@ def _tempered(scored, codes):
     return (scored * sharpest).softmax(1).numpy()
 
 # %% ../nbs/56_any_labels.ipynb #anyl039
+def _checked_codes(codes, probabilities):
+    "Class numbers, and as many rows of probabilities"
+    codes, p = np.asarray(codes), np.asarray(probabilities, dtype=float)
+    if p.ndim != 2 or codes.shape != p.shape[:1] or not np.isfinite(p).all():
+        raise ValueError(f"probabilities must be finite, [n, C], and codes [n], got "
+                         f"{p.shape} and {codes.shape}")
+    if codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() >= p.shape[1]:
+        raise ValueError(f"codes must be whole numbers from 0 to {p.shape[1] - 1}, the "
+                         "columns of probabilities")
+    return codes, p
+
 def confident_joint(
     codes,  # labels, [n] int: 0, 1, …
     probabilities,  # class probabilities by a model that did not see the row, [n, C]
@@ -348,7 +359,7 @@ def confident_joint(
     """Northcutt, Jiang and Chuang (2021), section 3.1: a point counts for class j where
     its probability of j is at least the mean of those that carry the label j; for the
     most probable of several."""
-    codes, p = np.asarray(codes), np.asarray(probabilities, dtype=float)
+    codes, p = _checked_codes(codes, probabilities)
     C = p.shape[1]
     own = [p[codes == j, j] for j in range(C)]
     thresholds = [values.mean() if len(values) else 1 for values in own]
@@ -392,7 +403,7 @@ def count_wrong(
     agreement of labels and guesses, divided by the one among the 40% surest guesses,
     where nearly all that is left of disagreement is wrong labels.
     """
-    codes, p = np.asarray(codes), np.asarray(probabilities, dtype=float)
+    codes, p = _checked_codes(codes, probabilities)
     joint, members = confident_joint(codes, p), np.bincount(codes, minlength=p.shape[1])
     seen, off = joint.sum(1), joint.sum(1) - joint.diagonal()
     share = off / seen.clip(1)

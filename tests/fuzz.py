@@ -334,6 +334,17 @@ def pictures(function):
     return call
 
 
+def question(model): return (model(XT[:1])[0, 0] - model(XT[:1])[0, 1])
+
+
+def written(**arguments):
+    return np.asarray(nb.write_influences(folder=tempfile.mkdtemp(), progress=False, **arguments))
+
+
+def sourced(model, loss, run, x_test, y_test, x, y, **options):
+    return nb.SourceInfluence(model, loss, **options).fit(run).influences(x_test, y_test, x, y)
+
+
 def a_csv():
     path = Path(tempfile.mkdtemp()) / "labels.csv"
     path.write_text("id,label\n0,a\n1,b\n")
@@ -343,6 +354,10 @@ def a_csv():
 def claimed(**arguments):
     os.environ["INFLUENCE_NB_CLAIMS"] = "1"
     return nb.claim("a is larger than b", **arguments, chapter="a", folder=stored_folder(empty=True)).interval
+
+
+def barred():
+    with nb.progress_bars(): return FIT.self_influences(X, Y)
 
 
 def plain():
@@ -447,11 +462,11 @@ def plan():
         "harmonic_mean": (nb.harmonic_mean, dict(G=(G, BLOCK), B=(B, either(REAL, "too wide"))) | LAM),
         "JacobiPreconditioner": (lambda probes, seed, curvature: nb.JacobiPreconditioner(probes, seed)(curvature)(torch.ones(P, 1).double()), dict(probes=(5, MAYBE_WHOLE)) | SEED | INVERSE),
         "NystroemPreconditioner": (lambda rank, second_order_mode, seed, curvature: nb.NystroemPreconditioner(rank, second_order_mode=second_order_mode, seed=seed)(curvature)(torch.ones(P, 1).double()), dict(rank=(2, WHOLE), second_order_mode=("gauss_newton", {n: WORD[n] for n in WORD if n != "None"})) | SEED | INVERSE),
-        "block_conjugate_gradient": (lambda **k: nb.block_conjugate_gradient(A, **k).solution, dict(B=(B, either(REAL, "too wide")), rtol=(1e-6, without(NUMBER, "tiny")), maxiter=(20, WHOLE))),
+        "block_conjugate_gradient": (lambda **k: nb.block_conjugate_gradient(A, **k).solution, dict(B=(B, either(REAL, "too wide")), rtol=(1e-6, without(MAYBE_NUMBER, "tiny")), maxiter=(20, MAYBE_WHOLE))),
         "BlockCgInfluence": (lambda x, y: nb.BlockCgInfluence(MODEL_HERE, CE, 0.5, second_order_mode="gauss_newton").fit([(X, Y)]).influences(XT, YT, x, y), DATA),
         "EkfacPreconditioner": (lambda curvature, **k: nb.EkfacPreconditioner(**k)(curvature)(torch.ones(P, 1).double()), dict(curvature=(CURV, FITTED), fisher=("exact", WORD), random_state=(0, WHOLE), update_diagonal=(True, SWITCH))),
-        "preconditioned_neumann": (lambda **k: nb.preconditioned_neumann(A, B, lambda R: R / 7, **k), dict(steps=(3, WHOLE), step_size=(1.0, NUMBER))),
-        "ErrorBars": (lambda influence, smallest, x, y, iterations: nb.ErrorBars(influence, [(X, Y)], smallest=smallest).self_influences(x, y, iterations=iterations), influence | DATA | dict(smallest=(0.1, NUMBER), iterations=(2, MAYBE_WHOLE))),
+        "preconditioned_neumann": (lambda **k: nb.preconditioned_neumann(A, B, lambda R: R / 7, **k), dict(steps=(3, WHOLE), step_size=(1.0, MAYBE_NUMBER))),
+        "ErrorBars": (lambda influence, smallest, x, y, iterations: nb.ErrorBars(influence, [(X, Y)], smallest=smallest).self_influences(x, y, iterations=iterations), influence | DATA | dict(smallest=(0.1, without(MAYBE_NUMBER, "tiny")), iterations=(2, MAYBE_WHOLE))),
         "sampling_errors": (lambda x, y: nb.sampling_errors(FIT, [(X, Y)], XT[:1], YT[:1], x, y), DATA),
         "gauss_newton_diagonal": (nb.gauss_newton_diagonal, dict(curvature=(CURV, FITTED))),
         "leave_one_out": (nb.leave_one_out, BASIC | DATA | TEST | LAM | dict(indices=([2, 1], either(INDICES, "None")), delete=(False, SWITCH))),
@@ -532,6 +547,7 @@ def plan():
                 ERROR, lambda v: {"learning_rate": -1.0, "steps": 3})}))),
         "metasmoothness": (nb.metasmoothness, dict(run=(run, FITTED), direction=(torch.ones(N).double(), either(REAL, "in float32")), step=(0.01, either(NUMBER, "tiny", "zero")))),
         "plain_forms": (lambda: plain(), {}),
+        "progress_bars": (lambda: barred(), {}),
         "zoo_case": (lambda **k: len(nb.zoo_case(**k)), dict(name=(ZOO[0], {n: WORD[n] for n in ("nonsense", "a number", "None")}), seed=(0, WHOLE))),
         "zoo_report": (lambda **k: len(nb.zoo_report(**k)), dict(names=(ZOO[:1], {
             n: FITTED[n] for n in ("text", "a number", "a thing")}), methods=(ZOO[1:], {
@@ -548,10 +564,10 @@ def plan():
         "count_wrong": (lambda **k: list(nb.count_wrong(**k)), dict(codes=(BITS, LABELS), probabilities=(PROBABLE, REAL))),
         "relabeled": (nb.relabeled, dict(y=(BITS, WORDS), changes=({1: 0}, {n: TABLE[n] for n in ("None", "text", "a number", "a thing", "a set")}))),
         "leave_one_out_outputs": (nb.leave_one_out_outputs, BASIC | DATA | LAM),
-        "held_out_probabilities": (nb.held_out_probabilities, dict(estimator=(SKLEARN, FITTED), X=(POINTS, TABULAR), y=(BITS, WORDS), folds=(3, WHOLE), random_state=(0, WHOLE))),
+        "held_out_probabilities": (nb.held_out_probabilities, dict(estimator=(SKLEARN, FITTED), X=(POINTS, TABULAR), y=(BITS, WORDS), folds=(3, WHOLE), random_state=(0, MAYBE_WHOLE))),
         "estimator_twin": (lambda **k: nb.estimator_twin(**k).x, dict(estimator=(SKLEARN, FITTED), X=(POINTS, TABULAR), y=(BITS, WORDS))),
         "rank_table": (lambda **k: nb.rank_table(**k, progress=False).scores, dict(estimator=(SKLEARN, without(FITTED, "None")), X=(POINTS, TABULAR), y=(BITS, WORDS), method=(None, {n: WORD[n] for n in ("nonsense", "a number", "a list")}))),
-        "label_studio_config": (nb.label_studio_config, dict(classes=(["a", "b"], FITTED), fields=(["c"], FITTED))),
+        "label_studio_config": (nb.label_studio_config, dict(classes=(["a", "b"], either(FITTED, "text", "a tensor", "a set")), fields=(["c"], either(FITTED, "text", "a tensor", "a set")))),
         "to_label_studio": (lambda **k: len(nb.to_label_studio(**k)), dict(suspects=(SUSPECTS, FITTED), count=(2, MAYBE_WHOLE))),
         "to_argilla": (lambda **k: len(nb.to_argilla(**k)), dict(suspects=(SUSPECTS, FITTED), count=(2, MAYBE_WHOLE))),
         "to_cleanlab": (lambda suspects: len(nb.to_cleanlab(suspects)), dict(suspects=(SUSPECTS, FITTED))),
@@ -559,6 +575,23 @@ def plan():
         "from_label_studio": (lambda source: len(nb.from_label_studio(source).labels), dict(source=(nb.to_label_studio(SUSPECTS), FITTED))),
         "from_argilla": (lambda source: len(nb.from_argilla(source).labels), dict(source=(nb.to_argilla(SUSPECTS), FITTED))),
         "from_csv": (lambda path: len(nb.from_csv(path).labels), dict(path=(a_csv(), FITTED))),
+        "streaming_cost": (lambda **k: len(nb.streaming_cost(**k)), influence | TEST | DATA),
+        "influence_blocks": (lambda **k: [block for *_, block in nb.influence_blocks(**k)], influence | TEST | DATA),
+        "mean_influences": (lambda **k: nb.mean_influences(**k, progress=False), influence | TEST | DATA),
+        "most_influential": (lambda **k: list(nb.most_influential(**k, progress=False)), influence | TEST | DATA | dict(k=(2, WHOLE))),
+        "streamed_self_influences": (nb.streamed_self_influences, influence | DATA | dict(max_bytes=(2**20, either(WHOLE, "None")))),
+        "write_influences": (written, influence | TEST | DATA | dict(store=("npy", WORD))),
+        "TwoModels": (lambda first, second: len(list(nb.TwoModels(first, second).parameters())), dict(
+            first=(MODEL_HERE, {n: MODEL[n] for n in ("None", "text", "a function")}), second=(MODEL_HERE, {n: MODEL[n] for n in ("None", "text", "a function")}))),
+        "sum_of_losses": (lambda loss: nb.sum_of_losses(loss)((MODEL_HERE(X), MODEL_HERE(X)), Y), dict(loss=(CE, {n: LOSS[n] for n in ("None", "text")}))),
+        "Decision": (lambda **k: len(nb.Decision(**k, question=question).f.theta), {"x": (X, REAL), "y": (Y, LABELS)} | LAM | dict(f=(f, FITTED))),
+        "group_parameters": (nb.group_parameters, BASIC | DATA | LAM | dict(groups=([[1, 2]], {n: FITTED[n] for n in FITTED}), method=("newton", WORD))),
+        "least_squares_bound": (nb.least_squares_bound, dict(X=(POINTS, either(REAL, "too short", "too wide", "one dimension more")), y=(SCORES, either(REAL, "too short")), direction=([1.0, 0.0], REAL), distance=(0.1, NUMBER))),
+        "method_agreement": (lambda **k: list(nb.method_agreement(**k)), dict(a=(SCORES, REAL), b=(SCORES[::-1].copy(), REAL), k=(3, WHOLE))),
+        "removal_curve": (lambda **k: nb.removal_curve(**k, measure=question, num_random=2, counts=[1, 2]).values, BASIC | DATA | LAM | dict(order=([1, 2, 3], INDICES))),
+        "smallest_change": (lambda **k: nb.smallest_change(**k, question=question)[:4], BASIC | DATA | LAM | dict(max_points=(3, MAYBE_WHOLE), max_refits=(10, either(WHOLE, "zero")))),
+        "top_k_stability": (lambda **k: list(nb.top_k_stability(**k)), dict(scores=(lambda rows: SCORES[rows], FUNCTION), n=(N, WHOLE), k=(3, WHOLE), num_resamples=(3, WHOLE), random_state=(0, either(WHOLE, "None")))),
+        "SourceInfluence": (sourced, {**BASIC, "model": (trained_model, MODEL)} | TEST | DATA | dict(segments=(2, WHOLE), checkpoints=(1, WHOLE), basis=("dense", WORD), run=(run, FITTED))),
         "explore": (lambda draw: nb.explore(draw), dict(draw=(lambda: plt.plot([1]), FUNCTION))),
         "Exercise": (lambda **k: nb.Exercise(**k).expected, dict(solution=(lambda a: a, FUNCTION), cases=([(1.0,), (2.0,)], FITTED), mistakes=({"too large": lambda a: a + 1, "too small": lambda a: a - 1}, FITTED), tol=(1e-6, NUMBER))),
         "measure_cost": (lambda step: nb.measure_cost(step).result, dict(step=(lambda: 1.0, FUNCTION))),
@@ -585,7 +618,7 @@ def plan():
     return found
 
 
-RECORDS = {"Agreement", "Bounds", "Consensus", "Fault", "Faults", "ReadLabels", "WrongCount", "RegularizationChoice", "Losses", "Optimum", "CgResult", "NeumannResult", "DatamodelingScore", "Attack", "Suspects", "Evidence",
+RECORDS = {"MostInfluential", "ListAgreement", "RemovalCurve", "SmallestChange", "TopStability", "Agreement", "Bounds", "Consensus", "Fault", "Faults", "ReadLabels", "WrongCount", "RegularizationChoice", "Losses", "Optimum", "CgResult", "NeumannResult", "DatamodelingScore", "Attack", "Suspects", "Evidence",
            "Cost", "LayerPass"}  # named tuples that the library returns: they keep what they are given
 
 
@@ -659,7 +692,8 @@ def fault_in(error, argument):
 
 
 # an error may speak of the argument by another word
-NAMED = {"B": ("V must",), "hessian_regularization": ("scale",), "train_loader": ("loader", "x"), "y_test": ("take one sample alone",), "x_test": ("take one sample alone", "loader", "x holds", "x and y"), "data": ("loader", "x"), "training_data": ("loader", "batch", "x holds", "loss"),
+NAMED = {"X": ("x is", "x and y", "missing values"), "estimator": ("model must",), "source": ("must be a mapping",),
+         "B": ("V must",), "hessian_regularization": ("scale",), "train_loader": ("loader", "x"), "y_test": ("take one sample alone",), "x_test": ("take one sample alone", "loader", "x holds", "x and y"), "data": ("loader", "x"), "training_data": ("loader", "batch", "x holds", "loss"),
          "val_data": ("loader", "batch", "x holds"), "layer_sizes": ("layer",), "high": ("value", "step"), "low": ("value", "step")}
 
 
