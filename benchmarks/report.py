@@ -1,7 +1,9 @@
 """The text and the figure of a run: results.md and scaling.svg from the report that
 `run.py` collected."""
+import json
 import math
 import statistics
+from pathlib import Path
 
 from scaling import METHODS as SCALING_METHODS
 from workloads import APPROXIMATE, TITLES
@@ -225,6 +227,27 @@ def scaling_lines(points):
     return lines
 
 
+def attempt_lines(path=Path(__file__).with_name("attempts.json")):
+    "Ways to W4 that were tried (attempts.py), cheapest first; nothing without the file"
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text())
+    lines = ["", "### W4 by other ways", "", "What `attempts.py` found with "
+             "influence_nb alone, apart from the run above: conjugate gradient with a "
+             "sketch or with EKFAC's inverse as preconditioner, and block conjugate "
+             "gradient, which searches one Krylov space for all 32 right-hand sides. "
+             "*Columns* counts products of the Hessian with one vector, sketch and "
+             "final residual included. The matrix itself would take 9 GB, so that "
+             "announcing columns to it (`densified_for`) changes nothing here. The "
+             "seconds were taken on one thread of a machine with other work, and "
+             "compare with nothing: compare columns.", "",
+             "| way | columns | iterations | error | seconds |", "|---|--:|--:|--:|--:|"]
+    for name, r in sorted(found.items(), key=lambda item: item[1]["columns"]):
+        lines.append(f"| {name} | {r['columns']:,} | {r['iterations']} | "
+                     f"{r['error']:.1e} | {r['seconds']:.0f} |")
+    return lines
+
+
 def markdown(report):
     "The whole report."
     lines = ["# Benchmarks", "", f"Measured on {report['date']} on {report['cores']} "
@@ -260,6 +283,7 @@ def markdown(report):
         lines += summary_lines(report["summary"])
     for workload, rows in report["workloads"].items():
         lines += table(workload, rows)
+        lines += attempt_lines() if workload == "W4" else []
     if report["scaling"]:
         lines += scaling_lines(report["scaling"])
     torches = {f"{NAMES.get(r['library'], r['library'])} with torch {r['torch']}"

@@ -2,7 +2,8 @@
 DISTRIBUTION = "influence_nb"
 METHODS = {"W1": {"direct": "DirectInfluence"}, "W1cg": {"cg": "CgInfluence"},
            "W2": {"direct": "DirectInfluence"}, "W3": {"direct": "DirectInfluence"},
-           "W4": {"cg": "CgInfluence", "pcg": "CgInfluence, NystroemPreconditioner"},
+           "W4": {"cg": "CgInfluence", "pcg": "CgInfluence, NystroemPreconditioner",
+                  "block-cg": "BlockCgInfluence"},
            "W5": {"ekfac": "EkfacInfluence"}, "W6": {"arnoldi": "ArnoldiInfluence"},
            "W6n": {"nystroem": "NystroemSketchInfluence"},
            "W7": {"lissa": "LissaInfluence"},
@@ -21,6 +22,8 @@ def fit(problem, method, loader):
                                       else {}))
     elif method == "pcg":
         influence = nb.CgInfluence(*common, rtol=settings["rtol"], preconditioner=nb.NystroemPreconditioner(100, second_order_mode="gauss_newton"))
+    elif method == "block-cg":
+        influence = nb.BlockCgInfluence(*common, rtol=settings["rtol"])
     elif method == "arnoldi":
         influence = nb.ArnoldiInfluence(*common, rank=settings["rank"])
     elif method == "nystroem":
