@@ -227,8 +227,10 @@ def merge_largest(
     if full: rows = rows[values.amax(1) > kept[:, -1]]
     if not len(rows): return best
     new = values[rows]
-    floor = new.topk(min(k, new.shape[1]), dim=1).values[:, -1:]
-    if full: floor = torch.maximum(floor, kept[rows, -1:])
+    floor = kept[rows, -1:] if full else None
+    if not full or (new >= floor).sum() > 4 * k * len(rows):  # too many to sort
+        top = new.topk(min(k, new.shape[1]), dim=1).values[:, -1:]
+        floor = torch.maximum(floor, top) if full else top
     row, column = (new >= floor).nonzero(as_tuple=True)
     old = torch.arange(len(rows), device=row.device).repeat_interleave(kept.shape[1])
     found = torch.cat([kept[rows].flatten(), new[row, column]])
