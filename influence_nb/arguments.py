@@ -210,7 +210,7 @@ KINDS = {name: look for names, look in {
     "B": shaped(1, 2),
     "batch_size columns count every folds iterations k max_elements max_iter n "
     "n_input neighbors num_points num_samples num_subsets probes rank "
-    "repeats starts": whole(),
+    "repeats segments starts": whole(),
     "chunk_size limit maxiter num_training steps max_points max_bytes "
     "segments num_resamples num_random": whole(none=True),
     "num_classes": whole(2, none=True),
@@ -234,8 +234,11 @@ ELSEWHERE = {
     "Slider.low": real, "Slider.high": real, "Slider.step": real, "Slider.value": real,
     "plot_gaussian_blobs.train": None, "choose_regularization.train": None,
     "metasmoothness.step": number(zero=False),
-    "TorchMLP.activation": function, "EkfacInverse.random_state": seed,
-    "plot_losses.losses": None, "plot_influences.influences": None,
+    "SourceInfluence.checkpoints": whole(), "TorchMLP.activation": function,
+    "EkfacInverse.random_state": seed,
+    "least_squares_bound.X": shaped(2), "least_squares_bound.y": shaped(1),
+    "sampling_errors.influence": fitted, "plot_losses.losses": None,
+    "plot_influences.influences": None,
     "rank_correlation.a": shaped(2), "rank_correlation.b": shaped(2),
     "harmonic_mean.hessian_regularization": number(zero=False),
     "push_through.hessian_regularization": number(zero=False),

@@ -387,6 +387,9 @@ class TwoModels(nn.Module):
         second: nn.Module,  # another, for the same inputs
     ):
         super().__init__()
+        for model, name in ((first, "first"), (second, "second")):
+            if not isinstance(model, nn.Module): raise TypeError(
+                f"{name} must be a torch.nn.Module, got {type(model).__name__}")
         self.first, self.second = first, second
 
     def forward(self, x):  # inputs, [n, …] → (outputs of the first, of the second)
@@ -396,17 +399,19 @@ def sum_of_losses(
     loss,  # loss(model(x), y), a mean over the batch
 ):  # the same for `TwoModels`: the optimum of the sum is the optimum of each
     "The loss of two models together."
+    if not callable(loss): raise TypeError(f"loss must be a function, got {loss!r}")
     return lambda outputs, y: loss(outputs[0], y) + loss(outputs[1], y)
 
 # %% ../nbs/53_smallest_change.ipynb #9645ea39
 #| code-fold: true
 #| code-summary: "Rows of a group, and its refit"
-def _group_rows(rows, n, device):
-    "Different rows of the data, fewer than all"
-    rows = torch.as_tensor(rows, device=device)
-    whole = rows.ndim == 1 and len(rows) and rows.dtype == torch.long
-    if not whole or rows.min() < 0 or rows.max() >= n or len(rows.unique()) < len(rows):
-        raise ValueError(f"groups must hold different rows of the {n} training points")
+def _group_rows(rows, n, device, name="groups"):
+    "Different rows of the data"
+    rows = np.array(rows.cpu() if isinstance(rows, torch.Tensor) else rows)
+    whole = rows.ndim == 1 and len(rows) and rows.dtype.kind in "iu"
+    if not whole or rows.min() < 0 or rows.max() >= n or len(set(rows)) < len(rows):
+        raise ValueError(f"{name} must hold different rows of the {n} training points")
+    rows = torch.as_tensor(rows.astype(np.int64), device=device)
     if len(rows) == n: raise ValueError("groups: one holds all training points")
     return rows
 
@@ -485,7 +490,8 @@ def removal_curve(
 ) -> RemovalCurve:  # the measure after each refit
     "Remove the first points of a list and refit, beside random lists."
     f, n = LossOfParameters(model, loss), len(y)
-    order = _group_rows(order, n + 1, f.theta.device)
+    x, y = check_samples(f, x, y)
+    order = _group_rows(order, n, f.theta.device, "order")
     for k in counts:
         if checked_whole(k, "counts", least=0) >= min(n, len(order) + 1):
             raise ValueError(f"counts must be below {min(n, len(order) + 1)}, got {k}")

@@ -178,7 +178,7 @@ def _check_source(segments, checkpoints, basis, second_order_mode, discrete):
         f"discrete must be True or False, got {discrete!r}")
     modes = {"ekfac": ("gauss_newton", "empirical_fisher"),
              "dense": ("gauss_newton", "empirical_fisher", "hessian")}
-    if basis not in modes: raise ValueError(
+    if not isinstance(basis, str) or basis not in modes: raise ValueError(
         f"basis must be 'ekfac' or 'dense', got {basis!r}")
     if second_order_mode not in modes[basis]: raise ValueError(
         f"second_order_mode must be one of {modes[basis]} with basis={basis!r}, got "
@@ -225,14 +225,14 @@ class SegmentedRun:
 
     def fit(self, run):  # the `TrainingRun` recorded while the model was trained → self
         "Repeat the run, average the curvature in each segment. Raises `ValueError`."
-        end = repeated_end(run, LossOfParameters(self.model, self.loss).theta)
+        f = LossOfParameters(self.model, self.loss)
+        f.theta = repeated_end(run, f.theta)
         _refuse_run(run, self.num_segments, self.basis)
         make = dense_basis if self.basis == "dense" else ekfac_basis
         self.segments = run_segments(run, self.num_segments, self.num_checkpoints)
         self.bases = [make(run.f, run.x, run.y, part.checkpoints, self.mode)
                       for part in self.segments]
-        self.run, self.f = run, copy.copy(run.f)
-        self.f.theta = end
+        self.run, self.f = run, f
         return self
 
     def _carried(self, Q):

@@ -263,7 +263,9 @@ PASS = nb.layer_pass(f, X)
 ZOO = [next(iter(zoo.SPECIMENS)), next(iter(zoo.METHODS))]
 SKLEARN = LogisticRegression()
 PROBABLE = np.stack([1 - BITS * 0.8 - 0.1, BITS * 0.8 + 0.1], 1)
-SUSPECTS = nb.find_mislabeled(None, None, POINTS, BITS, pred_probs=PROBABLE, progress=False)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    SUSPECTS = nb.find_mislabeled(None, None, POINTS, BITS, pred_probs=PROBABLE, progress=False)
 DECIDED = [nb.Review(POINTS, BITS, SCORES) for _ in range(2)]
 for reviewer in DECIDED:
     for point in range(4): reviewer.decide(point, "keep")
@@ -560,8 +562,8 @@ def plan():
         "table_faults": (lambda **k: len(nb.table_faults(**k)), dict(X=(POINTS, NAMELESS), y=(BITS, WORDS))),
         "messy_table": (lambda **k: nb.messy_table(**k)[0].shape, dict(seed=(0, WHOLE), distance=(4.6, NUMBER), wrong=(0.12, NUMBER))),
         "coded_labels": (lambda y: nb.coded_labels(y)[0], dict(y=(BITS, WORDS))),
-        "confident_joint": (nb.confident_joint, dict(codes=(BITS, LABELS), probabilities=(PROBABLE, REAL))),
-        "count_wrong": (lambda **k: list(nb.count_wrong(**k)), dict(codes=(BITS, LABELS), probabilities=(PROBABLE, REAL))),
+        "confident_joint": (nb.confident_joint, dict(codes=(BITS, LABELS), probabilities=(PROBABLE, either(REAL, "too wide")))),
+        "count_wrong": (lambda **k: list(nb.count_wrong(**k)), dict(codes=(BITS, LABELS), probabilities=(PROBABLE, either(REAL, "too wide")))),
         "relabeled": (nb.relabeled, dict(y=(BITS, WORDS), changes=({1: 0}, {n: TABLE[n] for n in ("None", "text", "a number", "a thing", "a set")}))),
         "leave_one_out_outputs": (nb.leave_one_out_outputs, BASIC | DATA | LAM),
         "held_out_probabilities": (nb.held_out_probabilities, dict(estimator=(SKLEARN, FITTED), X=(POINTS, TABULAR), y=(BITS, WORDS), folds=(3, WHOLE), random_state=(0, MAYBE_WHOLE))),
@@ -587,7 +589,7 @@ def plan():
         "Decision": (lambda **k: len(nb.Decision(**k, question=question).f.theta), {"x": (X, REAL), "y": (Y, LABELS)} | LAM | dict(f=(f, FITTED))),
         "group_parameters": (nb.group_parameters, BASIC | DATA | LAM | dict(groups=([[1, 2]], {n: FITTED[n] for n in FITTED}), method=("newton", WORD))),
         "least_squares_bound": (nb.least_squares_bound, dict(X=(POINTS, either(REAL, "too short", "too wide", "one dimension more")), y=(SCORES, either(REAL, "too short")), direction=([1.0, 0.0], REAL), distance=(0.1, NUMBER))),
-        "method_agreement": (lambda **k: list(nb.method_agreement(**k)), dict(a=(SCORES, REAL), b=(SCORES[::-1].copy(), REAL), k=(3, WHOLE))),
+        "method_agreement": (lambda **k: list(nb.method_agreement(**k)), dict(a=(SCORES, either(REAL, "one dimension more")), b=(SCORES[::-1].copy(), either(REAL, "one dimension more")), k=(3, WHOLE))),
         "removal_curve": (lambda **k: nb.removal_curve(**k, measure=question, num_random=2, counts=[1, 2]).values, BASIC | DATA | LAM | dict(order=([1, 2, 3], INDICES))),
         "smallest_change": (lambda **k: nb.smallest_change(**k, question=question)[:4], BASIC | DATA | LAM | dict(max_points=(3, MAYBE_WHOLE), max_refits=(10, either(WHOLE, "zero")))),
         "top_k_stability": (lambda **k: list(nb.top_k_stability(**k)), dict(scores=(lambda rows: SCORES[rows], FUNCTION), n=(N, WHOLE), k=(3, WHOLE), num_resamples=(3, WHOLE), random_state=(0, either(WHOLE, "None")))),
