@@ -17,7 +17,6 @@ from pathlib import Path
 from types import FunctionType
 import numpy as np
 import torch
-from .curvature import Curvature
 from .objective import (Inputs, LossOfParameters, as_samples, as_targets,
                                     check_samples, checked_number, checked_whole)
 
@@ -224,7 +223,7 @@ KINDS = {name: look for names, look in {
     "hessian_regularization": penalty,
     "random_state": seed,
     "delete update_diagonal progress": switch,
-    "f": instance(LossOfParameters), "curvature": instance(Curvature),
+    "f": instance(LossOfParameters), "curvature": operator,
     "compute draw make solution train": function,
 }.items() for name in names.split()}
 
@@ -234,7 +233,7 @@ ELSEWHERE = {
     "Slider.low": real, "Slider.high": real, "Slider.step": real, "Slider.value": real,
     "plot_gaussian_blobs.train": None, "choose_regularization.train": None,
     "metasmoothness.step": number(zero=False),
-    "SourceInfluence.checkpoints": whole(), "TorchMLP.activation": function,
+    "SegmentedRun.checkpoints": whole(), "TorchMLP.activation": function,
     "EkfacInverse.random_state": seed,
     "least_squares_bound.X": shaped(2), "least_squares_bound.y": shaped(1),
     "sampling_errors.influence": fitted, "plot_losses.losses": None,
@@ -354,6 +353,16 @@ def guarded(
     return door
 
 # %% ../nbs/90_arguments.ipynb #a9000026
+def _guard_class(cls):
+    "In place, and once: a class is also a part of the classes below it"
+    if not cls.__module__.startswith("influence_nb."): return
+    for method in ("__init__", "__call__"):
+        call = vars(cls).get(method)
+        if not isinstance(call, FunctionType) or hasattr(call, "__wrapped__"): continue
+        taken = inspect.signature(call).parameters
+        if method == "__init__" or "curvature" in taken:
+            setattr(cls, method, guarded(call))
+
 WITHOUT = {"plain_forms", "stored", "explore"}
 
 def guard(
@@ -366,10 +375,5 @@ def guard(
         if isinstance(value, FunctionType):
             names[name] = guarded(value)
             names[name].__module__ = "influence_nb"
-            continue
-        for method in ("__init__", "__call__"):
-            call = vars(value).get(method)
-            if not isinstance(call, FunctionType): continue
-            taken = inspect.signature(call).parameters
-            if method == "__init__" or "curvature" in taken:
-                setattr(value, method, guarded(call))
+        elif isinstance(value, type):
+            for part in value.__mro__: _guard_class(part)

@@ -98,6 +98,8 @@ def _search(product, R, goal, iterations, precondition):
     and for each column whether all its pᵀAp were positive.
     """
     X, norms, positive = torch.zeros_like(R), [R.norm(dim=0)], torch.ones_like(goal) > 0
+    # below this a residual changes no digit of X, and its square may be no number
+    goal = torch.maximum(goal, norms[0] * torch.finfo(R.dtype).eps ** 2)
     i = (norms[0] > goal).nonzero()[:, 0]  # the columns that are at work
     x, r, p, rho, smallest = X[:, i], R[:, i], 0.0, math.inf, math.inf
     while len(i) and len(norms) <= iterations:
