@@ -323,7 +323,8 @@ def _looks(call, of_points):
 def guarded(
     call,  # a function of the library
 ):  # the same function, whose arguments are looked at first
-    "Look at every argument. Raises `ValueError` or `TypeError`, naming the argument."
+    """Look at every argument. Raises `ValueError` or `TypeError`, naming the argument,
+    and `ImportError`, naming what is to be installed."""
     signature, module = inspect.signature(call), call.__module__.split(".")[-1]
     of_model = {"f", "model", "influence"} & set(signature.parameters)
     looks = _looks(call, module in OF_POINTS and not of_model)
@@ -345,6 +346,9 @@ def guarded(
         try: return call(*bound.args, **bound.kwargs)
         except Exception as error:
             if not is_raw(error): raise
+            if isinstance(error, ModuleNotFoundError): raise ImportError(
+                f"{call.__qualname__} needs {error.name}, which is not installed: "
+                "pip install 'influence_nb[lab]'") from error
             words = ", ".join(f"{name} ({in_short(value)})"
                               for name, value in arguments.items())
             raise ValueError(
