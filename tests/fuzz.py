@@ -22,6 +22,7 @@ import traceback
 import warnings
 from pathlib import Path
 
+import IPython.display
 import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -33,6 +34,7 @@ from torch import nn
 from sklearn.linear_model import LogisticRegression
 from torch.utils.data import DataLoader, TensorDataset
 
+IPython.display.display = lambda *_, **__: None  # widgets are made, and not shown
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import influence_nb as nb  # noqa: E402
@@ -602,7 +604,7 @@ def plan():
         "made_with": (nb.made_with, {}),
         "stored": (lambda name, compute, folder: nb.stored(name, compute, folder), dict(name=("a", FITTED), compute=(a_run, {}), folder=(stored_folder(), TABLE))),
         "comments_in_help": (nb.comments_in_help, dict(package=("influence_nb", either(FITTED, "text")))),
-        "influence_cases": (lambda **k: len(nb.influence_cases(**k)), dict(dtype=(torch.float64, FITTED), damping=(0.1, NUMBER))),
+        "influence_cases": (lambda **k: len(nb.influence_cases(**k)), dict(dtype=(torch.float64, either(FITTED, "None")), damping=(0.1, NUMBER))),
         "influence_report": (lambda make, **k: len(nb.influence_report(make, **k)), dict(make=(make, {n: FUNCTION[n] for n in ("None", "a number")}), kinds=(["linear regression"], {}))),
         "check_influence_class": (lambda make, **k: len(nb.check_influence_class(make, **k)), dict(make=(make, {n: FUNCTION[n] for n in ("None", "a number")}), kinds=(["linear regression"], {}))),
         "influence_explorer": (lambda **k: None if nb.influence_explorer(**k) is None else 1, dict(num_samples=(30, WHOLE), sigma=(0.4, NUMBER), flip_rate=(0.1, NUMBER), regularization=(0.01, NUMBER), seed=(9, WHOLE))),
