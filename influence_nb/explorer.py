@@ -237,13 +237,16 @@ def plot_explorer(
     return ax
 
 # %% ../nbs/75_explorer.ipynb #2036b14f
+_SCRIPTS = ("engine", "words", "colors", "page", "state", "picture", "verdict", "hand",
+            "explorer", "start")
+
 def _static(name):
     return (files("influence_nb") / "static" / name).read_text(encoding="utf-8")
 
 def _module():
-    "Engine and front end as one ES module"
-    return _static("engine.js") + re.sub(r"^import .*\n", "", _static("explorer.js"),
-                                         flags=re.M)
+    "All scripts as one ES module: each stands after those that it imports"
+    joined = "".join(_static(f"{name}.js") for name in _SCRIPTS)
+    return re.sub(r"^import .*\n", "", joined, flags=re.M)
 
 # %% ../nbs/75_explorer.ipynb #5c4518e6
 def explorer_page(

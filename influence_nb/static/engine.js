@@ -2,7 +2,7 @@
 
    Logistic regression in the plane with parameters θ = (w₀, w₁, b) and objective
        R(θ) = (1/n) Σ L(zᵢ, θ) + (λ/2)‖θ‖²,   L(z, θ) = log(1 + exp(−s·θᵀx̃)),   x̃ = (x₀, x₁, 1),   s = ±1.
-   Points are flat arrays: x is [n·2] with (x₀, x₁) in turn, y is [n] of 0 and 1. The derivation is in nbs/93_explorer.ipynb. */
+   Points are flat arrays: x is [n·2] with (x₀, x₁) in turn, y is [n] of 0 and 1. The derivation is in nbs/75_explorer.ipynb. */
 
 export const MEANS = [[0, 0], [1, 1]];
 const TEST_POINTS = 500, TEST_STREAM = 0x9e3779b9;
