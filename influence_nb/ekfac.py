@@ -329,14 +329,9 @@ class EkfacInfluence(KroneckerInfluence):
     def inverses_of(self, whole, blocks, damping):  # two passes for all layers
         return ekfac_inverses(whole, damping, **self.options)
 
-    def fit(self, train_loader):  # loader of (x, y) batches: the training data
-        "Copy the parameters as they are now, prepare the inverse of each block → self."
-        if self.layers is None and self.parameters is None:
-            return super().fit(train_loader)
-        model = self.model
-        chosen = _chosen_names(model, self.layers, self.parameters)
-        self.model = LossOfParameters(model, self.loss).model  # a copy, to choose in
-        try:
-            for name in chosen: self.model.get_parameter(name).requires_grad_(True)
-            return super().fit(train_loader)
-        finally: self.model = model
+    def function_of(self, target):  # the loss as a function of what is treated
+        f = super().function_of(target)
+        if self.layers is None and self.parameters is None: return f
+        for name in _chosen_names(self.model, self.layers, self.parameters):
+            f.model.get_parameter(name).requires_grad_(True)  # in a copy
+        return LossOfParameters(f.model, self.loss, target)

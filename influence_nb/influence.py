@@ -232,6 +232,10 @@ def _factors_of(influence, x, y, measure=None):
 # %% ../nbs/17_influence.ipynb #0f71a5e1
 #| code-fold: true
 #| code-summary: "For messages and arguments"
+def _function_of(influence, target):
+    "The loss as a function of the parameters as they are now"
+    return LossOfParameters(influence.model, influence.loss, target)
+
 def _no_inverse(curvature):
     raise NotImplementedError("use a subclass that names its inverse, such as "
                               "DirectInfluence")
@@ -286,15 +290,16 @@ class FittedInverse:
         return {block: self.inverse(whole.block(i, damping[block]))
                 for block, i in blocks.items()}
 
+    function_of = _function_of  # to override where not all parameters are treated
+
     def fit(self, train_loader, target="labels"):  # loader; key of targets → self
         "Copy the parameters as they are now, and prepare the inverse of each block."
-        f = LossOfParameters(self.model, self.loss, target)
+        f = self.function_of(target)
         blocks = parameter_blocks(f, self.block_structure)
         damping = dampings(self.hessian_regularization, f, blocks)
         whole = Curvature(f, train_loader, self.second_order_mode)
-        self.inverses, self.f, self.blocks = (self.inverses_of(whole, blocks, damping),
-                                              f, blocks)
-        self.training_data = whole.digest  # None if the loader shuffles
+        self.inverses = self.inverses_of(whole, blocks, damping)
+        self.f, self.blocks, self.training_data = f, blocks, whole.digest  # or None
         return self
 
     def to(self, device):  # where to compute from now on → self
@@ -447,6 +452,16 @@ class BeyondMemory(BlockFactors):
         "The k most helpful and most harmful training points, without the matrix."
         from influence_nb.streaming import most_influential
         return most_influential(self, x_test, y_test, x, y, k, **options)
+
+    def save(self, path):  # file to write
+        "Write what `.fit` found to a file, as tensors and JSON."
+        from influence_nb.saving import save_influence
+        save_influence(self, path)
+
+    def load(self, path, train_loader=None):  # what `.save` wrote; the data → self
+        "Take from a file what `.fit` would find: see `saving`."
+        from influence_nb.saving import load_influence
+        return load_influence(self, path, train_loader)
 
 # %% ../nbs/17_influence.ipynb #5a1ce4e6
 class Influence(BeyondMemory):

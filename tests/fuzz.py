@@ -345,6 +345,22 @@ def written(**arguments):
     return np.asarray(nb.write_influences(folder=tempfile.mkdtemp(), progress=False, **arguments))
 
 
+def saved(**arguments):
+    path = arguments.pop("path", None) or Path(tempfile.mkdtemp()) / "fitted"
+    nb.save_influence(path=path, **arguments)
+    return nb.load_influence(nb.DirectInfluence(MODEL_HERE, CE, 0.1), path).self_influences(X, Y)
+
+
+def loaded(path, train_loader):
+    return nb.load_influence(nb.DirectInfluence(MODEL_HERE, CE, 0.1), path, train_loader).self_influences(X, Y)
+
+
+def a_saved():
+    path = Path(tempfile.mkdtemp()) / "fitted"
+    nb.save_influence(FIT, path)
+    return path
+
+
 def sourced(model, loss, run, x_test, y_test, x, y, **options):
     return nb.SourceInfluence(model, loss, **options).fit(run).influences(x_test, y_test, x, y)
 
@@ -584,6 +600,8 @@ def plan():
         "mean_influences": (lambda **k: nb.mean_influences(**k, progress=False), influence | TEST | DATA),
         "most_influential": (lambda **k: list(nb.most_influential(**k, progress=False)), influence | TEST | DATA | dict(k=(2, WHOLE))),
         "streamed_self_influences": (nb.streamed_self_influences, influence | DATA | dict(max_bytes=(2**20, either(WHOLE, "None")))),
+        "save_influence": (saved, influence | dict(path=(Path(tempfile.mkdtemp()) / "fitted", without(FITTED, "None", "text")))),
+        "load_influence": (loaded, dict(path=(a_saved(), FITTED), train_loader=([(X, Y)], without(LOADER, "None")))),
         "write_influences": (written, influence | TEST | DATA | dict(store=("npy", WORD))),
         "TwoModels": (lambda first, second: len(list(nb.TwoModels(first, second).parameters())), dict(
             first=(MODEL_HERE, {n: MODEL[n] for n in ("None", "text", "a function")}), second=(MODEL_HERE, {n: MODEL[n] for n in ("None", "text", "a function")}))),

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE_ONLY = """
 import sys
 
-refused = ("tqdm", "ipywidgets", "IPython", "sklearn", "fastcore", "nbdev", "anywidget", "dask")
+refused = ("tqdm", "ipywidgets", "IPython", "sklearn", "fastcore", "nbdev", "anywidget", "dask", "safetensors")
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in refused: raise ImportError(name)
@@ -21,7 +21,9 @@ from influence_nb import *
 
 model, batch = TorchLogisticRegression(2), [(torch.zeros(4, 2).double(), torch.ones(4, 1).double())]
 fit_torch_model(model, batch, batch, torch.nn.BCELoss(), torch.optim.SGD(model.parameters(), 0.1))  # goes on without a bar
-for call in (lambda: explore(print), lambda: review_labels(numpy.eye(4), [0, 1, 0, 1], range(4)), influence_explorer):
+fitted = DirectInfluence(model, torch.nn.BCELoss(), 0.1).fit(batch)
+for call in (lambda: explore(print), lambda: review_labels(numpy.eye(4), [0, 1, 0, 1], range(4)), influence_explorer,
+             lambda: fitted.save("fitted")):
     try: call()
     except ImportError as error: assert "pip install 'influence_nb[lab]'" in str(error) and error.__suppress_context__, error
     else: raise AssertionError("went on without the extra")
