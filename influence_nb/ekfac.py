@@ -33,8 +33,9 @@ def layer_pairs(
         columns = output_gradients(f, passed.outputs, y)[None]
     else: columns = loss_hessian_columns(f, passed.outputs, y)
     if fisher == "sampled":
-        signs = torch.randn(columns.shape[:2], generator=torch.Generator()
-                            .manual_seed(random_state)).sign().to(columns)
+        generator = torch.Generator().manual_seed(random_state)
+        signs = torch.randn(columns.shape[:2], generator=generator,
+                            device="cpu").sign().to(columns)
         columns = torch.einsum("rn,rn...->n...", signs, columns)[None]
     pulled = [passed.pull_back(column) for column in columns]
     pairs = {}

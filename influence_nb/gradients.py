@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import grad, jacrev, vmap
-from .objective import (LossOfParameters, call_model, check_samples,
+from .objective import (ONE_AT_A_TIME, LossOfParameters, call_model,
+                                    check_samples,
                                     plain_gradient, vectorizes)
 
 # %% ../nbs/14_gradients.ipynb #76776d42
@@ -229,16 +230,17 @@ def layer_pass(
     not called exactly once.
     """
     layers, inputs, perturbations = linear_layers(f), {}, {}
-    handles = [module.register_forward_hook(_watch(name, len(x), inputs, perturbations),
-                                            prepend=True, with_kwargs=True)
-               for name, module in layers.items()]
-    try:
-        with torch.enable_grad(): outputs = f.outputs(f.theta.detach(), x)
-        if not isinstance(outputs, torch.Tensor): raise ValueError(
-            f"the model returns {type(outputs).__name__}: here its outputs must be one "
-            "tensor, so let it return the part that the loss uses")
-    finally:
-        for handle in handles: handle.remove()
+    with ONE_AT_A_TIME:  # another thread must not run into these hooks
+        handles = [module.register_forward_hook(
+            _watch(name, len(x), inputs, perturbations), prepend=True, with_kwargs=True)
+            for name, module in layers.items()]
+        try:
+            with torch.enable_grad(): outputs = f.outputs(f.theta.detach(), x)
+        finally:
+            for handle in handles: handle.remove()
+    if not isinstance(outputs, torch.Tensor): raise ValueError(
+        f"the model returns {type(outputs).__name__}: here its outputs must be one "
+        "tensor, so let it return the part that the loss uses")
     for name in layers:
         if name not in inputs:
             raise ValueError(f"layer {name!r} has trainable parameters but is never "

@@ -42,10 +42,11 @@ def largest_eigenvalue(
     product is NaN or infinite."""
     iterations = checked_whole(iterations, "iterations")
     starts, seed = checked_whole(starts, "starts"), checked_whole(seed, "seed", least=0)
-    like = torch.zeros(0, dtype=torch.float64) if like is None else like
+    if like is None: like = torch.zeros(0, dtype=torch.float64, device="cpu")
     if hasattr(A, "densified_for"): A.densified_for(iterations * starts)
     generator = torch.Generator().manual_seed(seed)
-    V = torch.randn(A.shape[0], starts, generator=generator, dtype=torch.float64)
+    V = torch.randn(A.shape[0], starts, generator=generator, dtype=torch.float64,
+                    device="cpu")
     V, estimate = (V / V.norm(dim=0)).to(like), 0.0
     for _ in range(iterations):
         V, size = _scaled_columns(A @ V)  # largest entry one: no square overflows
@@ -98,7 +99,8 @@ PROBES, FAINT = 3, 0.05  # random vectors; the smallest share of the flattest di
 def _probes(like, count):
     "Random vectors: the starts of systems whose solution is zero, [p, count]"
     generator = torch.Generator().manual_seed(0)
-    W = torch.randn(len(like), count, generator=generator, dtype=torch.float64)
+    W = torch.randn(len(like), count, generator=generator, dtype=torch.float64,
+                    device="cpu")
     return W.to(like.device, like.dtype)
 
 def _smallest_eigenvalue(lengths, steps):
@@ -173,7 +175,8 @@ def _on_samples(curvature, rows):
     return part
 
 def _random_rows(curvature, batch_size, generator):
-    rows = torch.randint(curvature.num_samples, (batch_size,), generator=generator)
+    rows = torch.randint(curvature.num_samples, (batch_size,), generator=generator,
+                         device="cpu")
     return rows.to(curvature.f.theta.device)
 
 # %% ../nbs/22_lissa.ipynb #724b5dcf

@@ -27,7 +27,8 @@ def _loss_curvature(f, outputs, y):
 def _probes(outputs):
     "Two sets of outputs in (0, 1), which any loss takes, and directions; seeded"
     generator = torch.Generator().manual_seed(0)
-    draws = torch.randn(3, *outputs.shape, dtype=torch.float64, generator=generator)
+    draws = torch.randn(3, *outputs.shape, dtype=torch.float64, generator=generator,
+                        device="cpu")
     return (2 * draws[:2]).sigmoid().to(outputs), draws[2].to(outputs)
 
 def _softmax_weights(f, outputs, y, dim, v):
@@ -183,7 +184,8 @@ MANY_COLUMNS = 2000  # outputs a sample, from which on "exact" warns of its pric
 def _draw(hessian, outputs, generator):
     "One random combination of the columns, with signs ±1, [n, …]"
     def signs(*shape):
-        return (2 * torch.randint(2, shape, generator=generator) - 1).to(hessian.values)
+        coins = torch.randint(2, shape, generator=generator, device="cpu")
+        return (2 * coins - 1).to(hessian.values)
     if hessian.form == "dense":
         columns = _dense_columns(hessian)
         drawn = columns @ signs(len(columns), columns.shape[-1], 1)

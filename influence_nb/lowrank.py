@@ -96,7 +96,7 @@ def arnoldi(
     steps: int,  # products, m
 ) -> tuple:  # T [m, m] and the basis Q [p, m]
     "Equation (2) as it stands, with all inner products (Arnoldi 1951)."
-    Q, T = [q], torch.zeros(steps, steps, dtype=q.dtype)
+    Q, T = [q], q.new_zeros(steps, steps)
     for j in range(steps):
         w = A @ Q[j]
         for i in range(j + 1):
@@ -122,7 +122,8 @@ def _random_block(A, columns, seed):
     "Orthonormal columns [p, columns], the same on every device and for every precision"
     device = A.device if isinstance(A, torch.Tensor) else A.f.theta.device
     generator = torch.Generator().manual_seed(seed)
-    block = torch.randn(A.shape[0], columns, dtype=torch.float64, generator=generator)
+    block = torch.randn(A.shape[0], columns, dtype=torch.float64, generator=generator,
+                        device="cpu")
     return torch.linalg.qr(block.to(device, wide_dtype(device))).Q
 
 # %% ../nbs/23_lowrank.ipynb #e67bee81

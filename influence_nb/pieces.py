@@ -18,7 +18,7 @@ from torch import nn
 from torch.func import vjp, vmap
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
-from .objective import LossOfParameters, call_model
+from .objective import ONE_AT_A_TIME, LossOfParameters, call_model
 
 # %% ../nbs/72_pieces.ipynb #023cc9c4
 class Use(NamedTuple):
@@ -115,10 +115,11 @@ def watched(
 ) -> tuple:  # (outputs [n, …] with their graph, the `Watch`)
     "One pass under watch. Raises `TypeError` if the outputs are not one tensor."
     watch = Watch(f)
-    handle = f.model.register_forward_pre_hook(watch.begin, prepend=True)
-    try:
-        with torch.enable_grad(), watch: outputs = f.outputs(f.theta.detach(), x)
-    finally: handle.remove()
+    with ONE_AT_A_TIME:  # another thread must not run into this hook
+        handle = f.model.register_forward_pre_hook(watch.begin, prepend=True)
+        try:
+            with torch.enable_grad(), watch: outputs = f.outputs(f.theta.detach(), x)
+        finally: handle.remove()
     if not isinstance(outputs, torch.Tensor): raise TypeError(
         f"the model returns {type(outputs).__name__}, but its outputs must be one "
         "tensor here: wrap it in a module that returns the part that the loss uses")
@@ -229,6 +230,10 @@ def _count(x):
     "The number of samples"
     return len(tree_flatten(x)[0][0])
 
+def _first_rows(k, x):
+    "The first k rows, from the start again where there are fewer"
+    return torch.arange(k, device="cpu") % _count(x)
+
 def _layer(name): return name.rpartition(".")[0] or "model"
 
 def _sample_dimension(two, three):
@@ -241,7 +246,7 @@ def _sample_dimension(two, three):
 
 def _calls(f, x):
     "Watch two samples and three: the uses, the dimension of the samples, other uses"
-    two, three = (watched(f, _take(x, torch.arange(k) % _count(x)))[1] for k in (2, 3))
+    two, three = (watched(f, _take(x, _first_rows(k, x)))[1] for k in (2, 3))
     alike = [use.weight for use in two.uses] == [use.weight for use in three.uses]
     dims = [_sample_dimension(a.input.shape, b.input.shape) if alike else None
             for a, b in zip(two.uses, three.uses)]
@@ -516,11 +521,12 @@ def parameter_plan(
     A weight whose pairs are not its gradient gets an exact block or a diagonal in place
     of a Kronecker form, with a warning that names it.
     """
-    x = _take(x, torch.arange(2) % _count(x))
+    x = _take(x, _first_rows(2, x))
     pieces, other = kronecker_pieces(f, x)
     shape = watched(f, x)[0].shape
     generator = torch.Generator().manual_seed(0)
-    cotangent = torch.randn(shape, dtype=torch.float64, generator=generator).to(f.theta)
+    cotangent = torch.randn(shape, dtype=torch.float64, generator=generator,
+                            device="cpu").to(f.theta)
     right = _checked(f, x, pieces, cotangent)
     for piece in pieces:
         if piece.name not in right: other.update(

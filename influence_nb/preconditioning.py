@@ -43,7 +43,8 @@ def matrix_diagonal(
         return torch.cat([(A @ identity[:, i])[i].diagonal()
                           for i in torch.arange(p, device=like.device).split(64)])
     generator = torch.Generator().manual_seed(seed)
-    signs = torch.randint(0, 2, (p, probes), generator=generator) * 2 - 1
+    coins = torch.randint(0, 2, (p, probes), generator=generator, device="cpu")
+    signs = 2 * coins - 1
     Z = signs.to(like.device, like.dtype)
     return (Z * (A @ Z)).mean(1)
 
@@ -211,7 +212,8 @@ def largest_ratio(
 ) -> float:  # the largest eigenvalue of M⁻¹A, from below
     "Power iteration from a random vector; deterministic."
     generator = torch.Generator().manual_seed(0)
-    v = torch.randn(len(like), 1, generator=generator, dtype=torch.float64).to(like)
+    v = torch.randn(len(like), 1, generator=generator, dtype=torch.float64,
+                    device="cpu").to(like)
     ratio = 0.0
     for _ in range(iterations):
         w = A @ v

@@ -95,6 +95,8 @@ CHECKS = {
         sys.executable, ROOT / "tests/conditions.py"),
     "a bad argument gets a clear word": command(
         sys.executable, ROOT / "tests/fuzz.py"),
+    "threads, default devices, inference mode and compile change no number": command(
+        sys.executable, ROOT / "tests/surroundings.py"),
     "the desk loses nothing and lets nobody in": command(
         sys.executable, ROOT / "tests/desk.py"),
     "a writer killed twenty times leaves the same bits": command(

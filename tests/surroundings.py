@@ -1,0 +1,152 @@
+"""The right number, or one clear sentence, whatever surrounds the call: other threads, a
+default device, `torch.inference_mode`, `torch.compile`.
+
+Run by `make test`; prints what was tried.
+"""
+import sys
+import threading
+import time
+import warnings
+from functools import partial
+
+import torch
+from torch import nn
+
+from influence_nb import (CgInfluence, DirectInfluence, EkfacInfluence, LissaInfluence,
+                          NystroemSketchInfluence, relative_error)
+
+METHODS = {"direct": DirectInfluence, "conjugate gradient": CgInfluence,
+           "EKFAC": EkfacInfluence, "sampled EKFAC": partial(EkfacInfluence, fisher="sampled"),
+           "Nyström": partial(NystroemSketchInfluence, rank=5),
+           "LiSSA": LissaInfluence}
+
+
+class Recurrent(nn.Module):
+    "A model that vmap does not take, so that other code answers for it"
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.last = nn.LSTM(1, 2, batch_first=True), nn.Linear(2, 3)
+
+    def forward(self, x): return self.last(self.lstm(x[:, :, None])[0][:, -1])
+
+
+def network(): return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3))
+
+
+def hooked():
+    "A network with a hook that only watches: it is taken off the copy, once"
+    model = network()
+    model[0].register_forward_hook(lambda *given: None)
+    return model
+
+
+CASES = {"a network": (network, list(METHODS)),
+         "a hooked network": (hooked, ["direct", "EKFAC"]),
+         "an LSTM": (Recurrent, ["direct", "EKFAC"])}
+
+
+def drawn(make):
+    torch.manual_seed(0)
+    return make().double(), torch.randn(6, 3).double(), torch.randint(0, 3, (6,))
+
+
+def fitted(model, x, y, method):
+    loss = nn.CrossEntropyLoss()
+    return METHODS[method](model, loss, hessian_regularization=5.0).fit([(x, y)])
+
+
+def together(work, count=4):
+    "The results of the same work in some threads at once; raises what one of them raises"
+    results, start = [None] * count, threading.Barrier(count)
+    def one(k):
+        start.wait()
+        try: results[k] = work(k)
+        except Exception as error: results[k] = error
+    threads = [threading.Thread(target=one, args=(k,)) for k in range(count)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    for result in results:
+        if isinstance(result, Exception): raise result
+    return results
+
+
+def in_threads(make, method):
+    "One fitted influence that several ask; several fits of one model; fits of several"
+    model, x, y = drawn(make)
+    influence = fitted(model, x, y, method)
+    yield from (r for _ in range(2)
+                for r in together(lambda k: influence.influences(x, y)))
+    yield from together(lambda k: fitted(model, x, y, method).influences(x, y), 2)
+    cases = [drawn(make) for _ in range(2)]
+    yield from together(lambda k: fitted(*cases[k], method).influences(x, y), 2)
+
+
+def on_a_default_device(make, method):
+    "Where tensors are made that do not say where: the data and the model say it"
+    for device in ("cpu", "meta"):
+        model, x, y = drawn(make)
+        torch.set_default_device(device)
+        try: found = fitted(model, x, y, method).influences(x, y)
+        finally: torch.set_default_device(None)
+        assert found.device == x.device, found.device
+        yield found
+
+
+def without_autograd(make, method):
+    "A question under inference_mode or no_grad; what was made under it; a fit is refused"
+    model, x, y = drawn(make)
+    influence = fitted(model, x, y, method)
+    for mode in (torch.inference_mode, torch.no_grad):
+        with mode(): factors = influence.influence_factors(x, y)
+        with mode(): yield influence.influences_from_factors(factors, x, y)
+        with mode(): made = drawn(make)
+        found = fitted(*made, method)
+        with mode(): yield found.influences(*made[1:])
+    with torch.no_grad(): yield fitted(model, x, y, method).influences(x, y)
+    with torch.inference_mode(): refused("inference_mode", fitted, model, x, y, method)
+
+
+def compiled(make, method):
+    "Compiled as a whole, in place, after a first run; a compiled forward is refused"
+    compile = partial(torch.compile, backend="eager")
+    model, x, y = drawn(make)
+    yield fitted(compile(model), x, y, method).influences(x, y)
+    whole = compile(model)
+    whole(x)
+    yield fitted(whole, x, y, method).influences(x, y)
+    model.compile(backend="eager")
+    yield fitted(model, x, y, method).influences(x, y)
+    model, x, y = drawn(make)
+    model.forward = compile(model.forward)
+    refused("forward", fitted, model, x, y, method)
+
+
+def refused(word, call, *arguments):
+    try: call(*arguments)
+    except ValueError as error: assert word in str(error), error
+    else: raise AssertionError(f"not refused: {word}")
+
+
+def main():
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    started, wrong, tried = time.time(), [], 0
+    for name, (make, methods) in CASES.items():
+        for method in methods:
+            model, x, y = drawn(make)
+            expected = fitted(model, x, y, method).influences(x, y)
+            for surround in (in_threads, on_a_default_device, without_autograd, compiled):
+                what = f"{name}, {method}, {surround.__name__}"
+                try:
+                    for found in surround(make, method):
+                        tried += 1
+                        error = relative_error(found, expected)
+                        if not error <= 1e-12: wrong.append(f"{what}: {error:.1e}")
+                except Exception as error:
+                    wrong.append(f"{what}: {type(error).__name__}: {error}")
+    for line in wrong: print(line)
+    print(f"{tried} answers, {len(wrong)} wrong, in {time.time() - started:.0f} s")
+    return not wrong
+
+
+if __name__ == "__main__": sys.exit(not main())
