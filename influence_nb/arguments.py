@@ -224,7 +224,8 @@ KINDS = {name: look for names, look in {
     "hessian_regularization": penalty,
     "random_state": seed,
     "delete update_diagonal progress": switch,
-    "f": instance(LossOfParameters), "curvature": operator,
+    "f": instance(LossOfParameters), "dtype": instance(torch.dtype),
+    "curvature": operator,
     "compute draw make solution train": function,
 }.items() for name in names.split()}
 
@@ -355,7 +356,8 @@ def guarded(
                 "pip install 'influence_nb[lab]'") from error
             words = ", ".join(f"{name} ({in_short(value)})"
                               for name, value in arguments.items())
-            raise ValueError(
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(
                 f"{call.__qualname__} failed; check kinds, shapes and dtypes of its "
                 f"arguments: {words}. {type(error).__name__}: {error}") from error
     return door

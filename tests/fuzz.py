@@ -615,7 +615,7 @@ def plan():
         "top_k_stability": (lambda **k: list(nb.top_k_stability(**k)), dict(scores=(lambda rows: SCORES[rows], FUNCTION), n=(N, WHOLE), k=(3, WHOLE), num_resamples=(3, WHOLE), random_state=(0, either(WHOLE, "None")))),
         "SourceInfluence": (sourced, {**BASIC, "model": (trained_model, MODEL)} | TEST | DATA | dict(segments=(2, WHOLE), checkpoints=(1, WHOLE), basis=("dense", WORD), run=(run, FITTED))),
         "explore": (lambda draw: nb.explore(draw), dict(draw=(lambda: plt.plot([1]), FUNCTION))),
-        "Exercise": (lambda **k: nb.Exercise(**k).expected, dict(solution=(lambda a: a, FUNCTION), cases=([(1.0,), (2.0,)], FITTED), mistakes=({"too large": lambda a: a + 1, "too small": lambda a: a - 1}, FITTED), tol=(1e-6, NUMBER))),
+        "Exercise": (lambda **k: nb.Exercise(**k).expected, dict(solution=(lambda a: a, FUNCTION), cases=([(1.0,), (2.0,)], either(FITTED, "text")), mistakes=({"too large": lambda a: a + 1, "too small": lambda a: a - 1}, FITTED), tol=(1e-6, without(NUMBER, "huge")))),
         "measure_cost": (lambda step: nb.measure_cost(step).result, dict(step=(lambda: 1.0, FUNCTION))),
         "code_of": (lambda compute: len(nb.code_of(compute)), dict(compute=(a_run, FUNCTION))),
         "made_by": (nb.made_by, dict(results=({"made": {"date": "2000-01-01"}}, TABLE), compute=(a_run, FUNCTION))),

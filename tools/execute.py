@@ -146,12 +146,14 @@ def main():
     largest_first = sorted(outs, key=lambda path: -path.stat().st_size)
     import warm  # after a look at the options
     run = partial(attempt, widgets="player" if options.player else "static")
+    failed = {}
     with multiprocessing.Pool(options.jobs, maxtasksperchild=1) as pool:
         for name, seconds, error in pool.imap_unordered(run,
                                                         [(path, outs[path])
                                                          for path in largest_first]):
-            if error: sys.exit(f"{name}: {error}")
-            print(f"{name:<20} {seconds:6.1f} s", flush=True)
+            if error: failed[name] = error
+            print(f"{name:<20} {seconds:6.1f} s{' FAILED' if error else ''}", flush=True)
+    if failed: sys.exit("\n".join(f"{name}: {error}" for name, error in failed.items()))
     for out in outs.values():
         if options.show: show_text(out)
         if options.html:
