@@ -102,7 +102,7 @@ def linear_datamodeling_score(
                          f"{tuple(losses.shape)} for masks {tuple(masks.shape)}")
     predicted, m = -masks.to(influences.dtype) @ influences.T, len(masks)
     each = rank_correlation(losses, predicted)
-    others = ~torch.eye(m, dtype=torch.bool, device="cpu")
+    others = ~torch.eye(m, dtype=torch.bool)
     without = torch.stack([rank_correlation(losses[keep], predicted[keep]).mean()
                            for keep in others])
     half = 2 * ((m - 1) / m * ((without - without.mean()) ** 2).sum()).sqrt().item()

@@ -125,11 +125,11 @@ def held_out_losses(
     random_state: int = 0,  # seed of the parts
 ) -> torch.Tensor:  # the loss of each point under a model that has not seen it, [n]
     "Cross-validation: each point's loss in equation (5)."
-    order = torch.from_numpy(np.random.RandomState(random_state).permutation(len(x)))
+    order = torch.as_tensor(np.random.RandomState(random_state).permutation(len(x)))
     held_out = None
     for k in range(folds):
         out = order[k::folds]
-        seen = torch.ones(len(x), dtype=torch.bool, device="cpu")
+        seen = torch.ones(len(x), dtype=torch.bool)
         seen[out] = False
         f = LossOfParameters(train(x[seen.nonzero()[:, 0]], y[seen.nonzero()[:, 0]]),
                              loss)
@@ -206,8 +206,7 @@ def chosen_from_curve(
         "candidates: none of them gave finite held-out losses, give larger ones")
     best = int(means.argmin())
     error = (losses - losses[best]).std(1) / math.sqrt(losses.shape[1])
-    tried = torch.tensor(candidates, device="cpu").double()
-    curve = torch.stack([tried, means, error], 1)
+    curve = torch.stack([torch.tensor(candidates).double(), means, error], 1)
     level = [lam for lam, mean, e in curve.tolist() if mean - means[best] <= 2 * e]
     why = (f"smallest mean held-out loss ({means[best]:.4g}) of {len(candidates)} "
            f"candidates; those from {level[0]:g} to {level[-1]:g} do as well within "
@@ -284,7 +283,7 @@ def _without_trying(rule, implied, run):
             "fit_to_optimum, or use another rule")
         why = ("the model is at an optimum with this penalty, so that it is part of "
                "the Hessian of what was trained")
-    return RegularizationChoice(value, rule, why, torch.zeros(0, 3, device="cpu"))
+    return RegularizationChoice(value, rule, why, torch.zeros(0, 3))
 
 # %% ../nbs/19_damping.ipynb #cd713095
 def choose_regularization(

@@ -133,8 +133,8 @@ def nearest_points(
     Z, distances, neighbors = torch.as_tensor(Z), [], []
     for rows in chunks(len(Z), len(Z)):
         d = torch.cdist(Z[rows], Z, compute_mode="donot_use_mm_for_euclid_dist")
-        own = torch.arange(len(Z), device="cpu")[rows]
-        d[torch.arange(len(own), device="cpu"), own] = torch.inf
+        own = torch.arange(len(Z))[rows]
+        d[torch.arange(len(own)), own] = torch.inf
         values, places = d.topk(min(k, len(Z) - 1), largest=False)
         distances.append(values)
         neighbors.append(places)

@@ -215,7 +215,7 @@ def polish(
 def _largest_eigenvalue_bounds(U, piece=1024):
     "At most the largest eigenvalue of k × k blocks of UUᵀ, for k = 1 … n"
     leverages = U.square().sum(1).sort(descending=True).values.cumsum(0)
-    rows = U.new_zeros(len(U))
+    rows = torch.zeros(len(U), dtype=U.dtype)
     for part in U.split(piece):
         entries = (part @ U.T).abs().sort(dim=1, descending=True).values
         rows = torch.maximum(rows, entries.cumsum(1).max(0).values)

@@ -357,8 +357,8 @@ def _probe(f, x, y):
     "A tenth of the mean eigenvalue of Gauss-Newton, and the seconds of one product"
     C = Curvature(f, [(x, y)], "gauss_newton")
     generator = torch.Generator().manual_seed(0)
-    coins = torch.randint(0, 2, (len(f.theta), 8), generator=generator, device="cpu")
-    signs = (2 * coins - 1).to(f.theta)
+    signs = 2 * torch.randint(0, 2, (len(f.theta), 8), generator=generator) - 1
+    signs = signs.to(f.theta)
     C @ signs  # the first call also sets things up
     start = time.perf_counter()
     mean_eigenvalue = (signs * (C @ signs)).sum().item() / signs.numel()

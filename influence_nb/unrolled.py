@@ -100,8 +100,7 @@ def step_options(
             return float(given[name])
         of = {id(p): group[name] for group in groups for p in group["params"]}
         values = [float(of[id(model.get_parameter(n))]) for n in f.names]
-        parts = [f.theta.new_full((k,), v) for k, v in zip(f.sizes, values)]
-        return torch.cat(parts)
+        return f.theta.new_tensor(values).repeat_interleave(torch.tensor(f.sizes))
     options = dict(rate=spread("lr"), weight_decay=spread("weight_decay"))
     if isinstance(optimizer, torch.optim.SGD):
         return options | {name: given[name] for name in ("momentum", "nesterov")}
@@ -216,7 +215,7 @@ def sgd_derivatives(
     query: torch.Tensor,  # gradient of q at the end of the run, [p]
 ) -> torch.Tensor:  # ∂q/∂wᵢ, [n]
     "Equations (2) to (4) as they stand: the plain form of `derivative_sweep`."
-    f, derivatives = run.f, query.new_zeros(len(run.x))
+    f, derivatives = run.f, torch.zeros(len(run.x), dtype=query.dtype)
     lam, m = query, torch.zeros_like(query)
     before = list(states_of(run))[:-1]
     for step, (theta, _) in zip(reversed(run.steps), reversed(before)):
@@ -313,7 +312,7 @@ def training_rows(
     y=None,  # targets, [N, …]
 ) -> torch.Tensor:  # which rows of the run's training data they are, [N] int
     "Find points in the training data. Raises `ValueError` for one that is not there."
-    if x is None and y is None: return torch.arange(len(run.x), device="cpu")
+    if x is None and y is None: return torch.arange(len(run.x))
     x, y = check_samples(run.f, x, y)
     def keys(x, y):
         tensors = [*(x.tensors() if isinstance(x, Inputs) else [x]), y]
