@@ -412,7 +412,8 @@ def _group_rows(rows, n, device, name="groups"):
     if not whole or rows.min() < 0 or rows.max() >= n or len(set(rows)) < len(rows):
         raise ValueError(f"{name} must hold different rows of the {n} training points")
     rows = torch.as_tensor(rows.astype(np.int64), device=device)
-    if len(rows) == n: raise ValueError("groups: one holds all training points")
+    if name == "groups" and len(rows) == n: raise ValueError(
+        "groups: one holds all training points")
     return rows
 
 def _refitted(f, x, y, rows, damping):
