@@ -629,7 +629,7 @@ def plan():
     }
     found |= {name: (pictures(getattr(nb, name)), arguments) for name, arguments in {
         "plot_blobs": dict(x=(POINTS, REAL), y=(BITS, either(LABELS, "negative", "too large"))) | AX | dict(line=(np.eye(2), BLOCK), s=(9.0, NUMBER)),
-        "plot_gaussian_blobs": dict(train=((POINTS, BITS), FITTED), test=((POINTS, BITS), FITTED), line=(np.eye(2), REAL)),
+        "plot_gaussian_blobs": dict(train=((POINTS, BITS), FITTED), test=((POINTS, BITS), FITTED), line=(np.eye(2), BLOCK)),
         "plot_influences": dict(x=(POINTS, REAL), influences=(SCORES, REAL), corrupted_indices=(FLIPS, SOME), colorbar_limits=((-1.0, 1.0), either(FITTED, "None"))) | AX,
         "plot_losses": dict(losses=(nb.Losses([1.0], [1.0]), FITTED)) | AX,
         "plot_confusion_matrix": dict(y_true=(BITS, either(LABELS, "negative", "too large")), y_pred=(BITS, either(LABELS, "negative", "too large"))) | AX,
