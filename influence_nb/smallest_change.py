@@ -407,7 +407,7 @@ def sum_of_losses(
 #| code-summary: "Rows of a group, and its refit"
 def _group_rows(rows, n, device, name="groups"):
     "Different rows of the data"
-    rows = np.array(rows.cpu() if isinstance(rows, torch.Tensor) else rows)
+    rows = rows.cpu().numpy() if isinstance(rows, torch.Tensor) else np.array(rows)
     whole = rows.ndim == 1 and len(rows) and rows.dtype.kind in "iu"
     if not whole or rows.min() < 0 or rows.max() >= n or len(set(rows)) < len(rows):
         raise ValueError(f"{name} must hold different rows of the {n} training points")
