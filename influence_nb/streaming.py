@@ -226,7 +226,7 @@ def merge_largest(
     rows = torch.arange(len(values), device=values.device)
     if full: rows = rows[values.amax(1) > kept[:, -1]]
     if not len(rows): return best
-    new = values[rows]
+    new = values if len(rows) == len(values) else values[rows]
     floor = kept[rows, -1:] if full else None
     if not full or (new >= floor).sum() > 4 * k * len(rows):  # too many to sort
         top = new.topk(min(k, new.shape[1]), dim=1).values[:, -1:]
@@ -494,9 +494,10 @@ def _reduced(stream, k, progress, found, done=(), note=None, folder=None):
         for block in stream_blocks(stream, done):
             t, columns = block.test.start, block.train
             if block.values is not None:
-                sides = found.get(t) or [nothing_yet(block.values)] * 2
-                found[t] = [merge_largest(side, sign * block.values, columns.start, k)
-                            for side, sign in zip(sides, (1, -1))]
+                helpful, harmful = found.get(t) or [nothing_yet(block.values)] * 2
+                helpful = merge_largest(helpful, block.values, columns.start, k)
+                harmful = merge_largest(harmful, block.values.neg_(), columns.start, k)
+                found[t] = [helpful, harmful]
             if note is not None: note(block)
             step(block)
     return found

@@ -205,8 +205,16 @@ def asks_elsewhere(soup):
         if FOREIGN.match(address): yield address
 
 
+NUMBER = re.compile(r"[-−+]?[\d,]*\.?\d+(e[-+]?\d+)?%?")
+
+
 def wrap_tables(soup):
-    "Wide tables scroll by themselves, and a corner without words heads nothing"
+    """Wide tables scroll by themselves, and a corner without words heads nothing; a
+    sentence in a cell keeps some width, and numbers stand below each other"""
+    for cell in soup.select("main td, main tbody th"):
+        text = cell.get_text().strip()
+        if len(text) > 30: cell["class"] = [*cell.get("class", []), "words"]
+        if NUMBER.fullmatch(text): cell["class"] = [*cell.get("class", []), "number"]
     for table in soup.select("main table:not(.table-scroll > table)"):
         table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
     for corner in soup.select("main th"):
