@@ -205,6 +205,12 @@ def asks_elsewhere(soup):
         if FOREIGN.match(address): yield address
 
 
+def add_class(element, name):
+    "One more class, once"
+    if name not in element.get("class", ()):
+        element["class"] = [*element.get("class", ()), name]
+
+
 NUMBER = re.compile(r"[-−+]?[\d,]*\.?\d+(e[-+]?\d+)?%?")
 
 
@@ -213,8 +219,8 @@ def wrap_tables(soup):
     sentence in a cell keeps some width, and numbers stand below each other"""
     for cell in soup.select("main td, main tbody th"):
         text = cell.get_text().strip()
-        if len(text) > 30: cell["class"] = [*cell.get("class", []), "words"]
-        if NUMBER.fullmatch(text): cell["class"] = [*cell.get("class", []), "number"]
+        if len(text) > 30: add_class(cell, "words")
+        if NUMBER.fullmatch(text): add_class(cell, "number")
     for table in soup.select("main table:not(.table-scroll > table)"):
         table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
     for corner in soup.select("main th"):
@@ -232,9 +238,7 @@ def code_after_picture(soup):
 def mark_opening(soup):
     "The picture that opens a page is known by its class"
     first = soup.select_one("main figure:has(> figcaption)")
-    if first and first.find_parent(class_="player") is None and (
-        "opening" not in first.get("class", ())):
-        first["class"] = [*first.get("class", ()), "opening"]
+    if first and first.find_parent(class_="player") is None: add_class(first, "opening")
 
 
 def contents_on_phone(soup):
