@@ -66,6 +66,7 @@ from .exchange import (ReadLabels, from_argilla, from_cleanlab, from_csv,
 from .failures import proximal_bregman_response, train_copies
 from .tracin import tracin
 from .source import SourceInfluence
+from .krylov import MinresResult, SpectralDensity, minres, spectral_density
 from .unrolled import TrainingRun, UnrolledInfluence, metasmoothness
 from .widgets import Choice, Slider, Toggle, explore
 from .explorer import NoOptimumError, influence_explorer, plot_explorer
