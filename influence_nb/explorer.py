@@ -171,6 +171,10 @@ def _test_set(sigma, seed):
     "The clean points on which the loss is measured: x [500, 2] and y [500]"
     return explorer_blobs(_TEST_POINTS, sigma, seed ^ _TEST_STREAM)[:2]
 
+def _tensors(x, y):
+    return (torch.tensor(x, device="cpu"),
+            torch.tensor(y, dtype=torch.float64, device="cpu")[:, None])
+
 # %% ../nbs/75_explorer.ipynb #77e0a7a9
 def _draw_line(ax, theta, **look):
     "The boundary θᵀx̃ = 0, from edge to edge"
@@ -313,12 +317,12 @@ class _Face:
 
     def data(self):
         "The training data as tensors: x [n, 2] and y [n, 1], float64"
-        return torch.tensor(self.x), torch.tensor(self.y, dtype=torch.float64)[:, None]
+        return _tensors(self.x, self.y)
 
     def test_data(self):
         "The clean test points as tensors: x [500, 2] and y [500, 1], float64"
         x, y = _test_set(self.sigma, self.seed)
-        return torch.tensor(x), torch.tensor(y, dtype=torch.float64)[:, None]
+        return _tensors(x, y)
 
     predicted = property(lambda self: self.influences[self.selected] / len(self.x),
                          doc="I/n of the chosen point")
