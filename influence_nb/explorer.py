@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 from matplotlib.path import Path
 
 # %% ../nbs/75_explorer.ipynb #b7d1e5a3
-from .widgets import _data_in_page
+from .widgets import data_in_page
 
 # %% ../nbs/75_explorer.ipynb #83d1bc3e
 def _with_one(x): return np.column_stack([x, np.ones(len(x))])
@@ -34,7 +34,7 @@ def logistic_objective(
     x,  # points, [n, 2]
     y,  # labels 0 or 1, [n]
     regularization: float,  # λ of the penalty (λ/2)‖θ‖²
-    left_out=None,  # a point, or some, that count nothing; the others keep their weight 1/n
+    left_out=None,  # a point, or some, that count nothing; others keep weight 1/n
 ) -> tuple:  # R(θ), its gradient [3], its Hessian [3, 3]
     "Objective (1) and its derivatives by (2)."
     weight = np.full(len(x), 1 / len(x))
@@ -254,7 +254,7 @@ def _module():
 
 # %% ../nbs/75_explorer.ipynb #5c4518e6
 def explorer_page(
-    **options,  # the opening state: num_samples, sigma, flip_rate, regularization, seed, selected, data
+    **options,  # the opening state: those of `influence_explorer`, selected, data
 ) -> str:  # HTML
     """A self-contained piece of a page: style, an empty element, and the script that
     fills it.
@@ -264,7 +264,7 @@ def explorer_page(
     script = re.sub(r"^export (default .*\n)?", "", _module(), flags=re.M)
     still = "<noscript>This picture moves where JavaScript is allowed.</noscript>"
     mount = ("mount(document.currentScript.previousElementSibling, "
-             f"{_data_in_page(options)});")
+             f"{data_in_page(options)});")
     return (
         f"<div class=\"explorer-figure\">\n<style>{_static('explorer.css')}</style>\n"
         f"<div>{still}</div>\n<script>(() => "
@@ -443,7 +443,7 @@ def influence_explorer(
     flip_rate: float = 0.06,  # share of the labels that chance has flipped
     regularization: float = 1e-3,  # λ of the penalty (λ/2)‖θ‖²
     seed: int = 9,  # which sample
-):  # an InfluenceExplorer: a widget in a running notebook, a moving or still picture on a page
+):  # an `InfluenceExplorer`: a widget; on a page, a moving or still picture
     """Points under the reader's hand, colored by their influence on clean test points.
 
     Traits shared with the page: `x` [n, 2], `y`, `y_true` [n], `selected` and the
