@@ -40,6 +40,7 @@ from .streaming import (MostInfluential, influence_blocks, mean_influences,
                         most_influential, streamed_self_influences, streaming_cost,
                         write_influences)
 from .saving import load_influence, save_influence
+from .cluster import ClusterInfluence
 from .compare import (DatamodelingScore, linear_datamodeling_score,
                       losses_after_training, rank_correlation, subset_masks)
 from .detectors import (area_under_curve, average_precision, detection_curve,

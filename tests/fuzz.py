@@ -602,6 +602,7 @@ def plan():
         "streamed_self_influences": (nb.streamed_self_influences, influence | DATA | dict(max_bytes=(2**20, either(WHOLE, "None")))),
         "save_influence": (saved, influence | dict(path=(Path(tempfile.mkdtemp()) / "fitted", without(FITTED, "None", "text")))),
         "load_influence": (loaded, dict(path=(a_saved(), FITTED), train_loader=([(X, Y)], without(LOADER, "None")))),
+        "ClusterInfluence": (lambda influence: nb.ClusterInfluence(influence).influence.influences(X, Y), influence),
         "write_influences": (written, influence | TEST | DATA | dict(store=("npy", WORD))),
         "TwoModels": (lambda first, second: len(list(nb.TwoModels(first, second).parameters())), dict(
             first=(MODEL_HERE, {n: MODEL[n] for n in ("None", "text", "a function")}), second=(MODEL_HERE, {n: MODEL[n] for n in ("None", "text", "a function")}))),
