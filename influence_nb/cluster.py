@@ -20,6 +20,8 @@ from .streaming import (MostInfluential, merge_largest, nothing_yet,
                                     refuse_changed)
 
 # %% ../nbs/60_dask.ipynb #60000008
+#| code-fold: true
+#| code-summary: "Dask, if it is there"
 def _dask():
     "The package, or an error that says how to get it"
     try:
@@ -393,7 +395,7 @@ class ClusterInfluence(_BlocksOnCluster):
         best = _dask().delayed(_best)
         def better(one, other): return _better(one, other, k)
         found = _dask().compute(*(
-            in_pairs(better, [best(part, first, k) for part, first in zip(parts, starts)])
+            in_pairs(better, [best(*part, k) for part in zip(parts, starts)])
             for _, parts in rows))
         sides = [[torch.cat(parts) for parts in zip(*side)] for side in zip(*found)]
         (helpful, first), (harmful, last) = sides
