@@ -573,8 +573,8 @@ def _check_gaps(x, y):
     rows = (~values.isfinite()).reshape(len(values), -1).any(1).cpu().numpy()
     names = row_names(x, y)
     if len(names) == len(rows): raise ValueError(
-        f"x holds NaN or infinite entries in rows {some_names(names[rows])}: fill them, "
-        "as by SimpleImputer().fit_transform(x), or remove those samples")
+        f"x holds NaN or infinite entries in rows {some_names(names[rows])}: fill "
+        "them, as by SimpleImputer().fit_transform(x), or remove those samples")
 
 def _in_own_coding(judge, y, y_val, classes, pred_probs):
     "`judge` of labels as numbers; the ranking in the coding of y, with its ids"

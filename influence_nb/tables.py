@@ -735,10 +735,11 @@ def with_witnesses(
     rows = numbers if ids is None else np.asarray(ids)
     count = None if p is None else count_wrong(codes, p, basis)
     if pred_probs is not None: _warn_of_probabilities(p, coded, count)
-    elif count is not None and not count.trusted: warnings.warn(str(count), stacklevel=4)
+    elif count is not None and not count.trusted:
+        warnings.warn(str(count), stacklevel=4)
     scores = _lifted(ranked.scores, conflicting(groups, codes))
-    why = reasons(X if small else None, coded, judged.fitted if p is None else p, groups,
-                  rows)
+    why = reasons(X if small else None, coded, judged.fitted if p is None else p,
+                  groups, rows)
     faults = () if X is None else table_faults(
         X, coded.classes[codes], rows, groups, columns=np.ndim(judged.x) == 2)
     uncounted = "" if p is not None else f"{judged.why_not}, so {_GIVE}"
