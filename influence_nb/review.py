@@ -352,13 +352,14 @@ def _missing(cards):
 
 def _draw_ahead(desk):
     """While nobody presses a key, draw the pictures that are still missing, one at a
-    time"""
+    time; of several desks the newest does, or each key would wait for them all"""
     import asyncio
     try: loop = asyncio.get_running_loop()
     except RuntimeError: return
     if not hasattr(desk.cards.samples, "drawn"): return  # texts and tables need none
-    waiting = _missing(desk.cards)
+    waiting, _Screen.newest = _missing(desk.cards), desk
     def draw_one():
+        if desk is not _Screen.newest: return
         if time.monotonic() - desk.touched < 0.2: return loop.call_later(0.1, draw_one)
         try: desk.cards.samples[next(waiting)]
         except Exception:

@@ -6,6 +6,7 @@ was not shown, and no text may become an element. Processes are forked, so that 
 of them take seconds.
 """
 import ast
+import asyncio
 import os
 import random
 import resource
@@ -259,9 +260,21 @@ def many():
     print(f"50,000 suspects: {open_time:.2f} s to open, {1000 * step:.0f} ms a step")
 
 
+def newest_draws_ahead():
+    "Of two desks in a kernel one draws while nothing happens, and a key waits for one"
+    async def left_alone():
+        desks = [ReviewDesk(Cards(opened(None), samples_of(np.zeros((N, 4, 4)), Y)))
+                 for _ in range(2)]
+        await asyncio.sleep(1)
+        return [len(desk.cards.samples.drawn) for desk in desks]
+    old, new = asyncio.run(left_alone())
+    assert old == 1 < 5 < new, f"the older desk drew {old}, the newer {new}"
+
+
 def main():
     start = time.time()
     one_door()
+    newest_draws_ahead()
     many()
     for accident in (killed, interrupted, two_at_once, second_reads, full_disk,
                      hostile_names):
