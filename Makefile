@@ -21,7 +21,7 @@ endif
 $(READY): settings.ini setup.py $(CONSTRAINTS)
 	@sh tools/venv.sh '$(PYTHON)' $(origin PYTHON)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[lab,dev]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[lab,dask,dev]'
 	@touch $@
 
 install: $(READY)  ## set up .venv (the other targets do it when it is needed); PYTHON=python3.12 chooses the Python

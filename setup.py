@@ -43,4 +43,5 @@ setup(name=settings["lib_name"], version=settings["version"],
       python_requires=f">={settings['min_python']}",
       install_requires=settings["requirements"].split(),
       extras_require={"lab": settings["lab_requirements"].split(),
+                      "dask": settings["dask_requirements"].split(),
                       "dev": settings["dev_requirements"].split()},)

@@ -40,6 +40,7 @@ from .streaming import (MostInfluential, influence_blocks, mean_influences,
                         most_influential, streamed_self_influences, streaming_cost,
                         write_influences)
 from .saving import load_influence, save_influence
+from .cluster import ClusterInfluence
 from .compare import (DatamodelingScore, linear_datamodeling_score,
                       losses_after_training, rank_correlation, subset_masks)
 from .detectors import (area_under_curve, average_precision, detection_curve,
@@ -66,6 +67,7 @@ from .exchange import (ReadLabels, from_argilla, from_cleanlab, from_csv,
 from .failures import proximal_bregman_response, train_copies
 from .tracin import tracin
 from .source import SourceInfluence
+from .krylov import MinresResult, SpectralDensity, minres, spectral_density
 from .unrolled import TrainingRun, UnrolledInfluence, metasmoothness
 from .widgets import Choice, Slider, Toggle, explore
 from .explorer import NoOptimumError, influence_explorer, plot_explorer

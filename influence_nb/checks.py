@@ -11,7 +11,7 @@ import torch
 
 # %% ../nbs/84_checks.ipynb #c4c0e5a2
 def _in_double(values):
-    return torch.as_tensor(values, dtype=torch.float64).detach().cpu()
+    return torch.as_tensor(values, dtype=torch.float64, device="cpu").detach()
 
 def relative_error(
     actual,  # the values to judge, any shape

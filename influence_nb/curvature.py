@@ -348,12 +348,6 @@ def _columns(V, p):
     if V.ndim in (1, 2) and len(V) == p: return V[:, None] if V.ndim == 1 else V
     raise ValueError(f"V must have shape [{p}] or [{p}, k], got {tuple(V.shape)}")
 
-def _damped_product(curvature, V):
-    "The mean of the products, plus λV for one λ or one for each parameter"
-    damping = curvature.hessian_regularization
-    if isinstance(damping, torch.Tensor): damping = damping[:, None]
-    return mean_product(curvature, V) + damping * V
-
 # %% ../nbs/16_curvature.ipynb #16code05
 def mean_product(
     curvature,  # a `Curvature`
@@ -370,6 +364,12 @@ def mean_product(
     total /= curvature.num_samples
     refuse_bad_mean(total, V)
     return total if indices is None else total[indices]
+
+def _damped_product(curvature, V):
+    "The mean of the products, plus λV for one λ or one for each parameter"
+    damping = curvature.hessian_regularization
+    if isinstance(damping, torch.Tensor): damping = damping[:, None]
+    return mean_product(curvature, V) + damping * V
 
 @replaceable
 def dense_mean(
@@ -441,8 +441,8 @@ def digested(
 
 # %% ../nbs/16_curvature.ipynb #fdd96a8f
 class Curvature:
-    """The mean curvature of the loss over the data, plus λI, [p, p], symmetric, which is
-    not formed. Use `curvature @ V`, `.to_dense()`, and `.block(indices, λ)`. Raises
+    """The mean curvature of the loss over the data, plus λI, [p, p], symmetric, never
+    formed. Use `curvature @ V`, `.to_dense()`, and `.block(indices, λ)`. Raises
     `ValueError` for a bad mode, λ or data."""
     def __init__(
         self,

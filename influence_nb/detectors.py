@@ -200,7 +200,7 @@ def out_of_fold_loss(
     x, y = check_samples(LossOfParameters(model, loss), x, y)
     fold, result = fold_numbers(len(x), folds, random_state), np.empty(len(x))
     for k in range(folds):
-        inside, part = torch.as_tensor(fold == k), copy.deepcopy(model)
+        inside, part = torch.from_numpy(fold == k), copy.deepcopy(model)
         fit_to_optimum(part, loss, x[~inside], y[~inside], hessian_regularization)
         f = LossOfParameters(part, loss)
         result[fold == k] = losses_at(f, f.theta[None], x[inside],
@@ -332,5 +332,5 @@ def detection_scores(
               "mean influence": -mean_influence(influence, x_val, y_val, x, y),
               "k-NN disagreement": neighbor_disagreement(x.cpu(), labels, neighbors),
               "random": np.random.RandomState(random_state).rand(len(x))}
-    return {name: torch.as_tensor(score).cpu().numpy()
+    return {name: torch.as_tensor(score, device="cpu").numpy()
             for name, score in scores.items()}

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 from matplotlib.path import Path
 
 # %% ../nbs/75_explorer.ipynb #b7d1e5a3
-from .widgets import _data_in_page
+from .widgets import data_in_page
 
 # %% ../nbs/75_explorer.ipynb #83d1bc3e
 def _with_one(x): return np.column_stack([x, np.ones(len(x))])
@@ -34,7 +34,7 @@ def logistic_objective(
     x,  # points, [n, 2]
     y,  # labels 0 or 1, [n]
     regularization: float,  # λ of the penalty (λ/2)‖θ‖²
-    left_out=None,  # a point, or some, that count nothing; the others keep their weight 1/n
+    left_out=None,  # a point, or some, that count nothing; others keep weight 1/n
 ) -> tuple:  # R(θ), its gradient [3], its Hessian [3, 3]
     "Objective (1) and its derivatives by (2)."
     weight = np.full(len(x), 1 / len(x))
@@ -171,6 +171,10 @@ def _test_set(sigma, seed):
     "The clean points on which the loss is measured: x [500, 2] and y [500]"
     return explorer_blobs(_TEST_POINTS, sigma, seed ^ _TEST_STREAM)[:2]
 
+def _tensors(x, y):
+    return (torch.tensor(x, device="cpu"),
+            torch.tensor(y, dtype=torch.float64, device="cpu")[:, None])
+
 # %% ../nbs/75_explorer.ipynb #77e0a7a9
 def _draw_line(ax, theta, **look):
     "The boundary θᵀx̃ = 0, from edge to edge"
@@ -250,7 +254,7 @@ def _module():
 
 # %% ../nbs/75_explorer.ipynb #5c4518e6
 def explorer_page(
-    **options,  # the opening state: num_samples, sigma, flip_rate, regularization, seed, selected, data
+    **options,  # the opening state: those of `influence_explorer`, selected, data
 ) -> str:  # HTML
     """A self-contained piece of a page: style, an empty element, and the script that
     fills it.
@@ -260,7 +264,7 @@ def explorer_page(
     script = re.sub(r"^export (default .*\n)?", "", _module(), flags=re.M)
     still = "<noscript>This picture moves where JavaScript is allowed.</noscript>"
     mount = ("mount(document.currentScript.previousElementSibling, "
-             f"{_data_in_page(options)});")
+             f"{data_in_page(options)});")
     return (
         f"<div class=\"explorer-figure\">\n<style>{_static('explorer.css')}</style>\n"
         f"<div>{still}</div>\n<script>(() => "
@@ -313,12 +317,12 @@ class _Face:
 
     def data(self):
         "The training data as tensors: x [n, 2] and y [n, 1], float64"
-        return torch.tensor(self.x), torch.tensor(self.y, dtype=torch.float64)[:, None]
+        return _tensors(self.x, self.y)
 
     def test_data(self):
         "The clean test points as tensors: x [500, 2] and y [500, 1], float64"
         x, y = _test_set(self.sigma, self.seed)
-        return torch.tensor(x), torch.tensor(y, dtype=torch.float64)[:, None]
+        return _tensors(x, y)
 
     predicted = property(lambda self: self.influences[self.selected] / len(self.x),
                          doc="I/n of the chosen point")
@@ -439,7 +443,7 @@ def influence_explorer(
     flip_rate: float = 0.06,  # share of the labels that chance has flipped
     regularization: float = 1e-3,  # λ of the penalty (λ/2)‖θ‖²
     seed: int = 9,  # which sample
-):  # an InfluenceExplorer: a widget in a running notebook, a moving or still picture on a page
+):  # an `InfluenceExplorer`: a widget; on a page, a moving or still picture
     """Points under the reader's hand, colored by their influence on clean test points.
 
     Traits shared with the page: `x` [n, 2], `y`, `y_true` [n], `selected` and the

@@ -303,21 +303,23 @@ def table_faults(
     y=None,  # labels, [n]; None: faults of the inputs only
     ids=None,  # names of the rows, [n]; None: the index of a DataFrame, else 0, 1, …
     groups=None,  # what `duplicate_groups` returned, [n]; None: found here
+    columns: bool = True,  # whether a column means something; pixels do not
 ) -> Faults:  # the faults, conflicting duplicates first
     """What is wrong with a table before any model is asked: duplicates with and without
     conflicting labels, missing values, outliers, columns that are constant or tell the
     labels, classes with few members. Raises `ValueError` where X and y differ in
     length."""
-    columns = table_columns(X)
-    n = len(next(iter(columns.values()), ()))
+    of_columns = table_columns(X)
+    n = len(next(iter(of_columns.values()), ()))
     if y is not None and len(y) != n:
         raise ValueError(f"X and y must have one row a point, got {n} and {len(y)}")
     ids = row_names(X, y) if ids is None else np.asarray(ids)
     if groups is None: groups = duplicate_groups(X)
     classes = y is not None and not _many_values(y)
     found = [*_duplicate_faults(groups, y if classes else None, ids),
-             *_missing_faults(columns, ids), *_outlier_faults(columns, ids),
-             *_column_faults(columns, y if classes else None),
+             *_missing_faults(of_columns, ids),
+             *(_outlier_faults(of_columns, ids) if columns else ()),
+             *(_column_faults(of_columns, y if classes else None) if columns else ()),
              *(_class_faults(y, ids) if classes else ())]
     return Faults(found)
 

@@ -25,6 +25,11 @@ def harmonic_mean(
     return (B - G.T @ ((G @ B) / (lam + squared_norms)) / len(G)) / lam
 
 # %% ../nbs/25_harmonic.ipynb #d2c71747
+def _root(curvature):
+    "√λ, a number or [p]"
+    damping = curvature.hessian_regularization
+    return damping.sqrt() if isinstance(damping, torch.Tensor) else math.sqrt(damping)
+
 def _block_gradients(curvature, max_elements):
     """Gradients of the training points over √λ, restricted to the block, a chunk at a
     time"""
@@ -36,11 +41,6 @@ def _block_gradients(curvature, max_elements):
             yield G / _root(curvature)
 
 # %% ../nbs/25_harmonic.ipynb #e14f5fc7
-def _root(curvature):
-    "√λ, a number or [p]"
-    damping = curvature.hessian_regularization
-    return damping.sqrt() if isinstance(damping, torch.Tensor) else math.sqrt(damping)
-
 class HarmonicMeanInverse:
     "Equation (3), a chunk of gradients at a time. Keeps the gradients if they are few."
     def __init__(

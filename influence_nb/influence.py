@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NotFittedError', 'SingularHessianError', 'smallest_damping', 'wide_dtype', 'DirectInverse', 'parameter_blocks',
-           'block_regularizations', 'dampings', 'FittedInverse', 'InfluenceFactors', 'BlockFactors', 'BeyondMemory',
-           'Influence', 'DirectInfluence', 'plot_influences', 'deletion_changes', 'sandwich_covariance']
+           'block_regularizations', 'dampings', 'fitted_loss', 'FittedInverse', 'InfluenceFactors', 'BlockFactors',
+           'BeyondMemory', 'Influence', 'DirectInfluence', 'plot_influences', 'deletion_changes', 'sandwich_covariance']
 
 # %% ../nbs/17_influence.ipynb #d16feb44
 import copy
@@ -187,8 +187,10 @@ def dampings(
 # %% ../nbs/17_influence.ipynb #c591cc15
 #| code-fold: true
 #| code-summary: "For messages and arguments"
-def _fitted(influence):
-    "The loss as a function, or an error that says what to do first"
+def fitted_loss(
+    influence,  # an `Influence`
+) -> LossOfParameters:  # the loss that it was fitted with, as a function
+    "Raises `NotFittedError` with what to do first."
     if influence.f is None:
         raise NotFittedError(f"{type(influence).__name__} is not fitted: call "
                              ".fit(train_loader) first")
@@ -304,7 +306,7 @@ class FittedInverse:
 
     def to(self, device):  # where to compute from now on → self
         "Move the copied parameters and the inverses, not the user's model."
-        for part in (_fitted(self), *self.inverses.values()): part.to(device)
+        for part in (fitted_loss(self), *self.inverses.values()): part.to(device)
         self.blocks = {block: i if i is None else i.to(device)
                        for block, i in self.blocks.items()}
         return self
@@ -359,7 +361,7 @@ def _connect_blocks(f, factors, x, y, mode, blocks):
 #| code-summary: "For messages and arguments"
 def _check_arguments(influence, x_test, y_test, x, y, mode, names=("x_test", "y_test")):
     "Everything that can be wrong with a call; without x and y the test points are both"
-    f = _fitted(influence)
+    f = fitted_loss(influence)
     known = isinstance(mode, str) and mode in ("up", "perturbation")
     if not known: raise ValueError(
         f"mode must be 'up' or 'perturbation', got {mode!r}")
@@ -384,7 +386,7 @@ class InfluenceFactors(FittedInverse):
         measure=None,  # measure(model(x), y) in place of the loss: [N] numbers, or one
     ) -> torch.Tensor:  # H⁻¹∇L(zᵢ) in row i, [N, p]
         "What each point does to θ̂: added with weight ε, it moves θ̂ by −ε times this."
-        x, y = check_samples(_fitted(self), x, y)
+        x, y = check_samples(fitted_loss(self), x, y)
         return _factors_of(self, x, y, measure)
 
     def influences_from_factors(
@@ -407,7 +409,7 @@ class InfluenceFactors(FittedInverse):
         y=None,  # targets, [N, …]
     ) -> torch.Tensor:  # I(zᵢ, zᵢ), [N]
         "The influence of each point on its own loss, without the N × N matrix."
-        x, y = check_samples(_fitted(self), x, y)
+        x, y = check_samples(fitted_loss(self), x, y)
         return torch.cat(list(self._self_scores(x, y)))
 
 # %% ../nbs/17_influence.ipynb #17e0e010

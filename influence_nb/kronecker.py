@@ -59,7 +59,8 @@ def _pulled_columns(curvature, plan, second_order_mode, fisher, random_state):
 #| code-summary: "The first pass"
 def _plan_for(curvature):
     "Made from the first samples of the data"
-    x, _ = next(iter(curvature.data))
+    here = hasattr(curvature, "example")
+    x, _ = curvature.example if here else next(iter(curvature.data))
     return parameter_plan(curvature.f, x)
 
 def _add(total, name, value):
@@ -243,6 +244,11 @@ class PieceInverses(dict):
     def to(self, device):  # what the inverses themselves do not hold
         if self.plan.rest is not None: self.plan.rest.to(device)
 
+def _over_data(curvature, one_pass, *arguments):
+    "A pass over the data; or, where they lie in chunks, the mean of its results"
+    spread = getattr(curvature, "mean_of", None)
+    return spread(one_pass, *arguments) if spread else one_pass(curvature, *arguments)
+
 @ekfac_inverses.fast
 def _fast_inverses(curvature, regularizations, *, second_order_mode="gauss_newton",
                    fisher="exact", update_diagonal=True, random_state=0):
@@ -251,11 +257,12 @@ def _fast_inverses(curvature, regularizations, *, second_order_mode="gauss_newto
                         random_state)
     plan = _plan_for(curvature)
     options = second_order_mode, fisher, random_state
-    factors, blocks = _first_pass(curvature, plan, *options)
+    factors, blocks = _over_data(curvature, _first_pass, plan, *options)
     spectra = {name: [_spectrum(factor, name) for factor in (S, A)]
                for name, (A, S) in factors.items()}
     bases = {name: tuple(U for _, U in spectrum) for name, spectrum in spectra.items()}
-    if update_diagonal: values = _second_pass(curvature, plan, bases, *options)
+    if update_diagonal: values = _over_data(curvature, _second_pass, plan, bases,
+                                           *options)
     else: values = {name: _products(*(values for values, _ in spectrum))
                     for name, spectrum in spectra.items()}
     inverses = PieceInverses()

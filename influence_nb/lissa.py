@@ -12,7 +12,7 @@ import math
 import warnings
 from typing import NamedTuple
 import torch
-from .cg import _scaled_columns
+from .cg import scaled_columns
 from .influence import Influence, smallest_damping
 from .objective import checked_number, checked_whole
 from .training import ConvergenceWarning
@@ -49,7 +49,7 @@ def largest_eigenvalue(
                     device="cpu")
     V, estimate = (V / V.norm(dim=0)).to(like), 0.0
     for _ in range(iterations):
-        V, size = _scaled_columns(A @ V)  # largest entry one: no square overflows
+        V, size = scaled_columns(A @ V)  # largest entry one: no square overflows
         lengths = V.norm(dim=0)
         estimate = max(estimate, (lengths * size).max().item())
         V = V / lengths.clamp(min=1)  # a column of zeros stays one
@@ -136,7 +136,7 @@ def neumann_series(
     option that makes no sense or if B is not finite.
     """
     scale, rtol, maxiter, smallest = _series_options(scale, rtol, maxiter, smallest)
-    unit, size = _scaled_columns(B)
+    unit, size = scaled_columns(B)
     k, eps = unit.shape[1], torch.finfo(unit.dtype).eps
     W = _probes(unit, 0 if smallest else PROBES)
     b = torch.cat([unit, torch.zeros_like(W)], 1)
@@ -198,7 +198,7 @@ def stochastic_series(
     repeats = checked_whole(repeats, "repeats")
     seed = checked_whole(seed, "seed", least=0)
     generator = torch.Generator().manual_seed(seed)
-    (unit, size), total = _scaled_columns(B), 0
+    (unit, size), total = scaled_columns(B), 0
     for _ in range(repeats):
         Y = torch.zeros_like(unit)  # s·x
         for _ in range(steps):
@@ -241,7 +241,7 @@ def _choose_scale(curvature, batch_size, seed):
 # %% ../nbs/22_lissa.ipynb #25bb1b09
 def _judge(A, B, X, rtol):
     "By the true residual; worse than no answer counts as divergence"
-    unit, size = _scaled_columns(B)
+    unit, size = scaled_columns(B)
     before, after = unit.norm(dim=0), ((B - A @ X) / size).norm(dim=0)
     if not (after <= before).all(): raise DivergenceError(
         "the stochastic Neumann series left a larger residual than it began with: "

@@ -268,6 +268,11 @@ def _objection(uses, dims, other, names):
     if len({use.options.get("groups", 1) for use in uses}) > 1:
         return "used in several ways"
 
+def _places(f):
+    "parameter → where it is in θ"
+    numbers = torch.arange(len(f.theta), device=f.theta.device)
+    return dict(zip(f.names, numbers.split(f.sizes)))
+
 def _matrix_places(f, use, bias):
     "Where the entries of the matrix Σ δaᵀ are in θ"
     place = _places(f)
@@ -308,11 +313,6 @@ def kronecker_pieces(
         described = _matrix_places(f, first, bias), calls, first.kind == "table"
         pieces.append(Piece(title, _layer(name), "Kronecker", names, *described))
     return pieces, other
-
-def _places(f):
-    "parameter → where it is in θ"
-    numbers = torch.arange(len(f.theta), device=f.theta.device)
-    return dict(zip(f.names, numbers.split(f.sizes)))
 
 # %% ../nbs/72_pieces.ipynb #2214d36a
 def other_pieces(

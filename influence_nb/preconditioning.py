@@ -17,7 +17,7 @@ from .influence import SingularHessianError, smallest_damping
 from .ekfac import EkfacInverse, check_ekfac_options
 from .lissa import DivergenceError
 from .lowrank import LowRankInverse, nystroem
-from .lowrank import _checked_rank, _random_block
+from .lowrank import checked_rank, random_block
 
 # %% ../nbs/27_preconditioning.ipynb #c0a70001
 #| code-fold: true
@@ -155,8 +155,8 @@ class NystroemPreconditioner:
         """Raises `SingularHessianError` if the sketch meets negative curvature, or if
         nothing is left to flatten to: λ = 0, and a rank above that of the matrix."""
         sketched = _semidefinite(curvature, self.second_order_mode)
-        rank, damping = _checked_rank(self.rank, sketched), smallest_damping(sketched)
-        values, vectors = nystroem(sketched, _random_block(sketched, rank, self.seed))
+        rank, damping = checked_rank(self.rank, sketched), smallest_damping(sketched)
+        values, vectors = nystroem(sketched, random_block(sketched, rank, self.seed))
         level = values[-1].item() + damping
         rounding = len(vectors) * torch.finfo(values.dtype).eps * values[0].item()
         if damping == 0 and not level > rounding:

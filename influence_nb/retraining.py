@@ -14,7 +14,7 @@ from torch.func import grad, jacrev, vmap
 from .data import as_indices
 from .objective import (LossOfParameters, check_samples,
                                     regularized_objective, sample_losses, vectorizes)
-from .training import ConvergenceWarning, newton_minimize
+from .training import ConvergenceWarning, GradientSize, newton_minimize
 from .gradients import chunks, sample_gradients
 
 # %% ../nbs/18_retraining.ipynb #409b24de
@@ -43,26 +43,33 @@ def _each(f, x, y):
 # %% ../nbs/18_retraining.ipynb #d2b82145
 #| code-fold: true
 #| code-summary: "Checks at the door"
+def _gradient_size(f, R):
+    "What gradients of R near θ̂ are to be compared with"
+    H = jacrev(grad(R), chunk_size=256)(f.theta)
+    return GradientSize(f.theta).look(f.theta, R(f.theta), H.diagonal())
+
 def _start(model, loss, x, y, indices, hessian_regularization):
-    "Check everything; then loss, data, indices, and the objective at the optimum"
+    "Check everything; then loss, data, indices, the objective, its `GradientSize`"
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
     if len(x) < 2:
         raise ValueError("x must hold at least two samples, or nothing is left")
     if indices is None: indices = range(len(x))
     if isinstance(indices, torch.Tensor): indices = indices.cpu()
-    indices = torch.as_tensor(as_indices(indices, len(x), "indices"))
+    indices = as_indices(indices, len(x), "indices")
+    indices = torch.as_tensor(indices, device=f.theta.device)
     if not len(indices): raise ValueError("indices must name at least one sample")
     R = regularized_objective(f, x, y, hessian_regularization)
-    before = grad(R)(f.theta).norm().item()
-    if before > torch.finfo(f.theta.dtype).eps ** 0.5:
+    size, before = _gradient_size(f, R), grad(R)(f.theta)
+    if size(before) > torch.finfo(f.theta.dtype).eps ** 0.5:
         f.theta, optimum = newton_minimize(R, f.theta)
-        message = (f"model is not at an optimum (gradient norm {before:.1e}): "
+        size = _gradient_size(f, R)
+        message = (f"model is not at an optimum (gradient norm {before.norm():.1e}): "
                    "measuring from the one that Newton's method finds next to it "
                    f"(gradient norm {optimum.gradient_norm:.1e}); "
                    "call fit_to_optimum first")
         warnings.warn(message, ConvergenceWarning, stacklevel=3)
-    return f, x, y, indices.to(f.theta.device), R
+    return f, x, y, indices, R, size
 
 # %% ../nbs/18_retraining.ipynb #32f76e3d
 def _systems(f, x, y, indices, R):
@@ -83,25 +90,25 @@ def _solve_each(factors, g):
     return torch.linalg.lu_solve(*factors, g[:, :, None])[:, :, 0]
 
 # %% ../nbs/18_retraining.ipynb #bef5ccb8
-def _settle(gradients, thetas, xi, yi, factors, tol, max_iter=30):
+def _settle(gradients, thetas, xi, yi, factors, size, tol, max_iter=30):
     "Equation (1) for a chunk of points at once; also says which points settled"
     for _ in range(max_iter):
         g = gradients(thetas, xi, yi)
-        if g.norm(dim=1).max() <= tol: break
+        if size(g).max() <= tol: break
         thetas = thetas - _solve_each(factors, g)
-    return thetas, gradients(thetas, xi, yi).norm(dim=1) <= tol
+    return thetas, size(gradients(thetas, xi, yi)) <= tol
 
 # %% ../nbs/18_retraining.ipynb #2af9ab73
-def _retrain(f, x, y, indices, R):
+def _retrain(f, x, y, indices, R, size):
     "The optimum without each point, [B, p]; stragglers get a Hessian of their own"
     n, tol, retrained = len(x), 5e3 * torch.finfo(f.theta.dtype).eps, []
     def without(theta, xi, yi): return R(theta) - f.of_sample(theta, xi, yi) / n
     for part, xi, yi, factors in _systems(f, x, y, indices, R):
         start, gradients = f.theta.expand(len(xi), -1), _each(f, x, y)(grad(without))
-        thetas, settled = _settle(gradients, start, xi, yi, factors, tol)
+        thetas, settled = _settle(gradients, start, xi, yi, factors, size, tol)
         for b in (~settled).nonzero()[:, 0].tolist():
             objective = lambda theta: without(theta, xi[b], yi[b])
-            thetas[b], optimum = newton_minimize(objective, f.theta, 100 * tol)
+            thetas[b], optimum = newton_minimize(objective, f.theta, rtol=100 * tol)
             if not optimum.converged:
                 message = (f"without point {indices[part][b]} no optimum was found: "
                            f"stopped at gradient norm {optimum.gradient_norm:.1e}; "
@@ -132,9 +139,10 @@ def leave_one_out_parameters(
     Warns `ConvergenceWarning` if the model is not at an optimum, or where there is none
     without a point.
     """
-    f, x, y, indices, R = _start(model, loss, x, y, indices, hessian_regularization)
+    start = _start(model, loss, x, y, indices, hessian_regularization)
+    f, x, y, indices, R, size = start
     R = _of_question(R, delete, hessian_regularization, len(x))
-    return _retrain(f, x, y, indices, R)
+    return _retrain(f, x, y, indices, R, size)
 
 # %% ../nbs/18_retraining.ipynb #dc67897e
 def leave_one_out(
@@ -155,9 +163,10 @@ def leave_one_out(
     """
     f = LossOfParameters(model, loss)
     x_test, y_test = check_samples(f, x_test, y_test, ("x_test", "y_test"))
-    f, x, y, indices, R = _start(model, loss, x, y, indices, hessian_regularization)
+    start = _start(model, loss, x, y, indices, hessian_regularization)
+    f, x, y, indices, R, size = start
     R = _of_question(R, delete, hessian_regularization, len(x))
-    after = losses_at(f, _retrain(f, x, y, indices, R), x_test, y_test)
+    after = losses_at(f, _retrain(f, x, y, indices, R, size), x_test, y_test)
     return after - losses_at(f, f.theta[None], x_test, y_test)
 
 # %% ../nbs/18_retraining.ipynb #3e5b790c
@@ -172,7 +181,8 @@ def newton_step_parameters(
     """One Newton step from θ̂ toward the optimum without point i: the influence step,
     corrected for the curvature that the point takes with it (its leverage). Exact for
     quadratic losses (Cook 1977, Pregibon 1981). O(p³) a point."""
-    f, x, y, indices, R = _start(model, loss, x, y, indices, hessian_regularization)
+    start = _start(model, loss, x, y, indices, hessian_regularization)
+    f, x, y, indices, R, _ = start
     steps = [_solve_each(factors, sample_gradients(f, f.theta, xi, yi) / len(x))
              for _, xi, yi, factors in _systems(f, x, y, indices, R)]
     return f.theta + torch.cat(steps)

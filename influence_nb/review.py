@@ -546,7 +546,7 @@ def review_labels(
     blind: bool = False,  # what the model thinks is shown after the answer
     names=None,  # of the samples, [n]; those of the `Suspects`, if it knows them
     reasons=None,  # why each is suspect, [n] texts; those of the `Suspects`, likewise
-    copies=None,  # a number for each group of copies, [n]: decided together
+    copies=None,  # group of copies of each, [n]; those of the `Suspects`, likewise
     draw=None,  # function (ax, i) that draws training point i; what fits x by default
     image_shape=None,  # shape of one image, where x holds it flat
     mean=None,  # subtracted from each channel of an image before, [c]
@@ -568,6 +568,7 @@ def review_labels(
     suspects = _ranking(scores, review)
     if names is None: names = getattr(suspects, "ids", None)
     if reasons is None: reasons = getattr(suspects, "why", None)
+    if copies is None: copies = getattr(suspects, "groups", None)
     _one_each(review, names=names, reasons=reasons, copies=copies)
     samples = samples_of(x, review.y, draw=draw, image_shape=image_shape, mean=mean,
                          std=std, feature_names=feature_names, units=units)

@@ -39,7 +39,7 @@ class InfluenceCase(NamedTuple):
 def _untrained_cases():
     "Name, model, inputs and targets, with a seed of their own"
     torch.manual_seed(0)
-    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64)
+    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, device="cpu")
     x2, x3, x4, images = draw(51, 2), draw(51, 3), draw(51, 4), draw(51, 1, 4, 4)
     yes = (x2.sum(1) + draw(51) > 0).double()[:, None]
     value = x3.sum(1, keepdim=True) + draw(51, 1)
@@ -61,7 +61,8 @@ def _untrained_cases():
 def _trained_cases(damping, n=40):
     """Train once, with half of λ, so that no case is near-singular; forty points to
     train on, the others to test"""
-    with torch.random.fork_rng(devices=[]): raw = _untrained_cases()
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        raw = _untrained_cases()
     for name, model, loss, x, y in raw:
         fit_to_optimum(model, loss, x[:n], y[:n], damping / 2)
     return [InfluenceCase(name, model, loss, (x[:n], y[:n]), (x[n:], y[n:]), damping)
@@ -147,8 +148,8 @@ def exact_inverse(
     B: torch.Tensor,  # right-hand sides, [q, k]
 ) -> torch.Tensor:  # (C + λI)⁻¹B, [q, k]
     "The usual reference: solve with the damped matrix."
-    return torch.linalg.solve(block.curvature
-                              + block.damping * torch.eye(len(B), dtype=B.dtype), B)
+    unit = torch.eye(len(B), dtype=B.dtype, device=B.device)
+    return torch.linalg.solve(block.curvature + block.damping * unit, B)
 
 # %% ../nbs/76_shared_checks.ipynb #d0fd927b
 @dataclass
@@ -197,7 +198,7 @@ def _expected_factors(subject, x, y):
     train_gradients, factors = (oracle.gradients(*subject.case.train),
                                 torch.zeros_like(G))
     for block, names in subject.blocks().items():
-        i = torch.tensor([owner in names for owner in owners])
+        i = torch.tensor([owner in names for owner in owners], device=G.device)
         damping = (subject.damping[block] if hasattr(subject.damping, "items")
                    else subject.damping)
         dense = DenseBlock(C[i][:, i], train_gradients[:, i], damping, names)
@@ -553,14 +554,15 @@ def hard_case(
 ) -> InfluenceCase:  # λ is the largest eigenvalue over κ
     "Linear regression in six dimensions with a Hessian of a given condition."
     generator, p = torch.Generator().manual_seed(0), 6
-    def draw(*shape): return torch.randn(*shape, generator=generator).double()
-    sizes = condition ** (-torch.arange(p).double() / (p - 1) / 2)
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, device="cpu").double()
+    sizes = condition ** (-torch.arange(p, device="cpu").double() / (p - 1) / 2)
     x = torch.linalg.qr(draw(40, p)).Q * sizes @ torch.linalg.qr(draw(p, p)).Q * 40**0.5
     y = x @ draw(p, 1) + draw(40, 1)
     if outlier: x[0] *= 30
     train, test = (input_scale * x, y), (input_scale * draw(5, p), draw(5, 1))
     train, test = (tuple(t.to(dtype) for t in pair) for pair in (train, test))
-    model = nn.Linear(p, 1, bias=False, dtype=dtype)
+    model = nn.Linear(p, 1, bias=False, dtype=dtype, device="cpu")
     best = torch.linalg.lstsq(*(t.double() for t in train)).solution
     with torch.no_grad(): model.weight.copy_(best.T)
     def loss(outputs, y): return loss_scale * F.mse_loss(outputs, y)
@@ -575,7 +577,8 @@ def _hard_truth(case, loss_scale):
     "H + λI and the gradients of the test points in columns, each over its size"
     (x, y), (x_test, y_test) = (_double(*pair) for pair in (case.train, case.test))
     w = case.model.weight.detach().double().T
-    H = 2 * loss_scale * x.T @ x / len(x) + case.damping * torch.eye(len(w)).double()
+    H = 2 * loss_scale * x.T @ x / len(x)
+    H.diagonal().add_(case.damping)
     G = (2 * loss_scale * (x_test @ w - y_test) * x_test).T
     sizes = H.abs().max(), G.abs().amax(0)
     return H / sizes[0], G / sizes[1], sizes[1] / sizes[0]

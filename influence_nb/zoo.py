@@ -671,7 +671,8 @@ def zoo_case(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         torch.set_default_dtype(torch.float64)
-        try: model, loss, x, y = SPECIMENS[name].build()
+        try:
+            with torch.device("cpu"): model, loss, x, y = SPECIMENS[name].build()
         finally: torch.set_default_dtype(kept)
     model, loss = _cast_model(model, loss, dtype)
     x, y = _cast(x, dtype), _cast(y, dtype)
@@ -736,7 +737,7 @@ class PlainOracle(PlainSamples):
     def output_hessian(self, outputs, y):  # Λ of one sample, [C, C]
         o = outputs.detach().requires_grad_()
         g = torch.autograd.grad(self.curved(o, y), o, create_graph=True)[0]
-        if not g.requires_grad: return torch.zeros(o.numel(), o.numel())
+        if not g.requires_grad: return o.new_zeros(o.numel(), o.numel())
         rows = [torch.autograd.grad(entry, o, retain_graph=True, materialize_grads=True)
                 for entry in g.flatten()]
         return torch.stack([row[0].flatten() for row in rows])
@@ -888,12 +889,14 @@ def plain_ekfac(
 ) -> torch.Tensor:  # EKFAC's approximation of H⁻¹ times them, [N, p]
     "Piece by piece: Kronecker form, the exact block, or its diagonal."
     sizes = [p.numel() for p in oracle.parameters]
-    place = dict(zip(oracle.named, torch.arange(sum(sizes)).split(sizes)))
+    rows = torch.arange(sum(sizes), device=G.device).split(sizes)
+    place = dict(zip(oracle.named, rows))
     C, X = oracle.gauss_newton, torch.zeros_like(G)
     for row in table:
         names = row.parameters.split(", ")
         i = torch.cat([place[name] for name in names])
-        block = C[i][:, i] + damping * torch.eye(len(i))
+        block = C[i][:, i]
+        block.diagonal().add_(damping)
         if row.form == "diagonal": X[:, i] = G[:, i] / block.diagonal()
         elif row.form == "exact": X[:, i] = torch.linalg.solve(block, G[:, i].T).T
         else:
@@ -918,7 +921,8 @@ def _exact(curvature):
     "Solutions with a dense matrix of the oracle's"
     def expected(oracle, influence, G, damping):
         H = getattr(oracle, curvature)
-        return torch.linalg.solve(H + damping * torch.eye(len(H)), G.T).T
+        unit = torch.eye(len(H), device=H.device)
+        return torch.linalg.solve(H + damping * unit, G.T).T
     return expected
 
 def _ekfac_expected(oracle, influence, G, damping):
@@ -927,8 +931,8 @@ def _ekfac_expected(oracle, influence, G, damping):
 def _harmonic_expected(oracle, influence, G, damping):
     "The mean of the inverses of λI + ggᵀ"
     rows = oracle.gradients(oracle.case.train)
-    solved = [torch.linalg.solve(torch.outer(g, g) + damping * torch.eye(len(g)), G.T)
-              for g in rows]
+    unit = torch.eye(len(G.T), device=G.device)
+    solved = [torch.linalg.solve(torch.outer(g, g) + damping * unit, G.T) for g in rows]
     return sum(solved).T / len(rows)
 
 def _options(cls, *names, **fixed):

@@ -1,27 +1,114 @@
 """Every inverse on Hessians with condition numbers from 100 to a million, in both
 precisions, with losses and inputs scaled, with and without a point far from all others:
-it keeps its promise, or says that it cannot. Never a wrong number in silence.
+it keeps its promise, or says that it cannot. Never a wrong number in silence. And a fit
+to an optimum finds the same parameters, whatever loss and inputs are counted in.
 
 Run by `make test`. Prints every case that is wrong, and a count.
 """
+import copy
 import itertools
 import sys
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from influence_nb import TorchMLP, fit_to_optimum, leave_one_out, relative_error  # noqa: E402
 from influence_nb.shared_checks import hard_case, hard_methods, hard_outcome  # noqa: E402
 
 CONDITIONS, DTYPES = (1e2, 1e4, 1e6), (torch.float64, torch.float32)
 LOSSES, INPUTS, OUTLIER = (1e-20, 1.0, 1e20), (1e-6, 1.0, 1e6), (False, True)
 
 
+def parameters_of(model): return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def started(case):
+    "A case whose model is not trained yet"
+    torch.manual_seed(0)
+    model = nn.Linear(6, 1, bias=False, dtype=case.train[0].dtype)
+    return case._replace(model=model)
+
+
+def fit_outcome(case, loss_scale):
+    """Linear regression: what is left of the gradient, over what it is made of, must be
+    rounding. (The parameters themselves may differ by κ times that.)"""
+    case, optimum = started(case), None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        optimum = fit_to_optimum(case.model, case.loss, *case.train, case.damping)
+    if not optimum.converged: return f"loud: {optimum}"
+    x, y = (part.double() for part in case.train)
+    w, lam = case.model.weight.detach().double()[0], case.damping / loss_scale
+    terms = 2 * x.T * (x @ w - y[:, 0]) / len(x)
+    made_of = terms.abs().sum(1) + 2 * (x.T @ x).abs() @ w.abs() / len(x) + lam * w.abs()
+    left = ((terms.sum(1) + lam * w).abs() / made_of).max().item()
+    limit = 1e-9 if case.train[0].dtype == torch.float64 else 1e-4
+    return "right" if left <= limit else f"wrong: {left:.1e} of the gradient is left"
+
+
+def small_problems(dtype):
+    "Name → (model, loss, x, y, λ): what is no parabola, and what begins with L-BFGS"
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(60, 4, generator=generator).double()
+    noise = torch.randn(60, 3, generator=generator).double()
+    kinds = (x[:, :3] + noise).argmax(1)
+    torch.manual_seed(1)
+    x, total = x.to(dtype), (x.sum(1, keepdim=True) + noise[:, :1]).to(dtype)
+    return {"softmax": (nn.Linear(4, 3, dtype=dtype), F.cross_entropy, x, kinds, 1e-2),
+            "softmax, no penalty": (nn.Linear(4, 3, dtype=dtype), F.cross_entropy, x,
+                                    kinds, 0.0),
+            "line, no penalty": (nn.Linear(4, 1, dtype=dtype), F.mse_loss, x, total, 0.0),
+            "network": (TorchMLP([4, 5, 3], dtype=dtype), F.cross_entropy, x, kinds, 0.1),
+            "wide network": (TorchMLP([4, 64, 3], dtype=dtype), F.cross_entropy, x, kinds,
+                             0.1)}
+
+
+def same_fit(model, loss, x, y, lam, scale):
+    "The parameters that a scaled loss leads to, and leave-one-out, beside the unscaled"
+    def scaled(outputs, y): return scale * loss(outputs, y)
+    found = []
+    for factor, function in ((1.0, loss), (scale, scaled)):
+        trained = copy.deepcopy(model)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fit_to_optimum(trained, function, x, y, factor * lam)
+            changes = torch.zeros(1)
+            if len(parameters_of(trained)) < 100:
+                changes = leave_one_out(trained, function, x, y, x[:4], y[:4], range(2),
+                                        factor * lam) / factor
+        if caught: return f"loud: {caught[0].message}"
+        # a softmax without a penalty has a direction along which nothing changes
+        found.append((trained(x).detach().log_softmax(1) if loss is F.cross_entropy
+                      else parameters_of(trained), changes))
+    error = max(relative_error(a, b) for a, b in zip(*found))
+    return "right" if error <= (1e-6 if x.dtype == torch.float64 else 1e-2) else (
+        f"wrong: {error:.1e}")
+
+
+def fits():
+    "Every outcome of a fit: (name, what was asked, outcome)"
+    for condition, dtype, loss_scale, input_scale, outlier in itertools.product(
+            CONDITIONS, DTYPES, LOSSES, INPUTS, OUTLIER):
+        case = hard_case(condition, dtype, loss_scale=loss_scale,
+                         input_scale=input_scale, outlier=outlier)
+        yield "fit_to_optimum", f"{dtype}, {case.name}", fit_outcome(case, loss_scale)
+    for dtype, scale in itertools.product(DTYPES, (1e-20, 1e-6, 1e6, 1e20)):
+        for name, problem in small_problems(dtype).items():
+            yield "the same fit", f"{name}, {dtype}, × {scale:g}", same_fit(*problem, scale)
+
+
 def main():
     start, tally = time.time(), Counter()
     torch.set_num_threads(1)
+    for name, asked, outcome in fits():
+        tally[name, outcome.split(":")[0]] += 1
+        if outcome != "right": print(f"{name}, {asked}: {outcome}")
     sweep = itertools.product(CONDITIONS, DTYPES, LOSSES, INPUTS, OUTLIER)
     for condition, dtype, loss_scale, input_scale, outlier in sweep:
         case = hard_case(condition, dtype, loss_scale=loss_scale,
@@ -31,7 +118,8 @@ def main():
             tally[name, outcome.split(":")[0]] += 1
             if outcome.startswith("wrong"): print(f"{name}, {dtype}, {case.name}: {outcome}")
     for (name, outcome), count in sorted(tally.items()): print(f"{count:4}  {outcome:6} {name}")
-    wrong = sum(count for (_, outcome), count in tally.items() if outcome == "wrong")
+    wrong = sum(count for (name, outcome), count in tally.items() if outcome == "wrong"
+                or outcome == "loud" and name in ("fit_to_optimum", "the same fit"))
     print(f"{sum(tally.values())} cases in {time.time() - start:.0f} s, {wrong} wrong")
     return not wrong
 

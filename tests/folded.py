@@ -91,6 +91,28 @@ def test_others():
     assert said[0] == "Code of the picture", "what folds comes after the opening picture"
 
 
+def test_tables():
+    "The code of a table stays open while it is short"
+    for lines, line in ((17, None), (18, "Code of the table")):
+        cell = code("x = solve(1)\n" * lines + "x", "a table")
+        cell["outputs"][0]["data"] = {"text/html": ["<table></table>"]}
+        assert folded(cell)[0][0] == line
+
+
+def test_picture_first():
+    """Open code before the opening picture comes after it; under a heading only folds
+    do, and the picture of the question follows the first words after the title"""
+    picture = "#| label: fig-%s\ndraw()"
+    def order(*cells): return [text.split("\n")[-1] for _, text, _ in folded(*cells)]
+    assert order(words("why"), code("x = 1"), words("so"), code(picture % "a"),
+                 words("## Then")) == ["why", "so", "draw()", "x = 1", "## Then"]
+    headed = [words("<!-- made -->"), words("# Title"), words("why"), words("## How"),
+              code("x = 1")]
+    assert order(*headed, code(picture % "a"))[-2:] == ["x = 1", "draw()"]
+    assert order(*headed, *[words(".")] * 20, code(picture % "question"))[2:6] == [
+        "why", "draw()", "## How", "x = 1"]
+
+
 def main():
     for name, test in list(globals().items()):
         if name.startswith("test_"):

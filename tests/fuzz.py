@@ -602,6 +602,7 @@ def plan():
         "streamed_self_influences": (nb.streamed_self_influences, influence | DATA | dict(max_bytes=(2**20, either(WHOLE, "None")))),
         "save_influence": (saved, influence | dict(path=(Path(tempfile.mkdtemp()) / "fitted", without(FITTED, "None", "text")))),
         "load_influence": (loaded, dict(path=(a_saved(), FITTED), train_loader=([(X, Y)], without(LOADER, "None")))),
+        "ClusterInfluence": (lambda influence: nb.ClusterInfluence(influence).influence.influences(X, Y), influence),
         "write_influences": (written, influence | TEST | DATA | dict(store=("npy", WORD))),
         "TwoModels": (lambda first, second: len(list(nb.TwoModels(first, second).parameters())), dict(
             first=(MODEL_HERE, {n: MODEL[n] for n in ("None", "text", "a function")}), second=(MODEL_HERE, {n: MODEL[n] for n in ("None", "text", "a function")}))),
@@ -613,6 +614,8 @@ def plan():
         "removal_curve": (lambda **k: nb.removal_curve(**k, measure=question, num_random=2, counts=[1, 2]).values, BASIC | DATA | LAM | dict(order=([1, 2, 3], INDICES))),
         "smallest_change": (lambda **k: nb.smallest_change(**k, question=question)[:4], BASIC | DATA | LAM | dict(max_points=(3, MAYBE_WHOLE), max_refits=(10, either(WHOLE, "zero")))),
         "top_k_stability": (lambda **k: list(nb.top_k_stability(**k)), dict(scores=(lambda rows: SCORES[rows], FUNCTION), n=(N, WHOLE), k=(3, WHOLE), num_resamples=(3, WHOLE), random_state=(0, either(WHOLE, "None")))),
+        "minres": (lambda **k: nb.minres(**k).solution, dict(A=(A, MATRIX), B=(B, either(REAL, "too wide")), rtol=(1e-6, MAYBE_NUMBER), maxiter=(50, either(WHOLE, "None", "huge")))),
+        "spectral_density": (lambda **k: list(nb.spectral_density(**k)), dict(A=(A, MATRIX), steps=(4, either(WHOLE, "huge")), probes=(2, without(WHOLE, "huge")), seed=(3, WHOLE))),
         "SourceInfluence": (sourced, {**BASIC, "model": (trained_model, MODEL)} | TEST | DATA | dict(segments=(2, WHOLE), checkpoints=(1, WHOLE), basis=("dense", WORD), run=(run, FITTED))),
         "explore": (lambda draw: nb.explore(draw), dict(draw=(lambda: plt.plot([1]), FUNCTION))),
         "Exercise": (lambda **k: nb.Exercise(**k).expected, dict(solution=(lambda a: a, FUNCTION), cases=([(1.0,), (2.0,)], either(FITTED, "text")), mistakes=({"too large": lambda a: a + 1, "too small": lambda a: a - 1}, FITTED), tol=(1e-6, without(NUMBER, "huge")))),
@@ -640,7 +643,7 @@ def plan():
     return found
 
 
-RECORDS = {"MostInfluential", "ListAgreement", "RemovalCurve", "SmallestChange", "TopStability", "Agreement", "Bounds", "Consensus", "Fault", "Faults", "ReadLabels", "WrongCount", "RegularizationChoice", "Losses", "Optimum", "CgResult", "NeumannResult", "DatamodelingScore", "Attack", "Suspects", "Evidence",
+RECORDS = {"MinresResult", "SpectralDensity", "MostInfluential", "ListAgreement", "RemovalCurve", "SmallestChange", "TopStability", "Agreement", "Bounds", "Consensus", "Fault", "Faults", "ReadLabels", "WrongCount", "RegularizationChoice", "Losses", "Optimum", "CgResult", "NeumannResult", "DatamodelingScore", "Attack", "Suspects", "Evidence",
            "Cost", "LayerPass"}  # named tuples that the library returns: they keep what they are given
 
 

@@ -4,7 +4,9 @@ a chapter. Run by `make test-browser`.
 For every chapter: the share of its height that is prose and formulas, visible code,
 outputs, figures, and folded lines; where the opening picture with its caption ends; how
 many boxes of code, tables and formulas are cut at 1,280 and 1,600 px; the smallest text
-in a figure, on the desk and on the phone. What is short of the goal stands in
+in a figure, on the desk and on the phone; on paper, how many folds stay closed, and how
+many boxes that no page break may cut are higher than half a page, which leaves the page
+before them half empty. What is short of the goal stands in
 tests/layout_left.json and may only get better: `--write` writes today's numbers there,
 and refuses if one of them got worse; a chapter, or a measure, that is not in it yet is
 written down. Names of chapters choose some.
@@ -24,11 +26,13 @@ from pages import book_pages
 
 LEFT = Path(__file__).with_name("layout_left.json")
 WIDE = {"width": 1600, "height": 900}
+PAPER = {"width": 718, "height": 1047}  # A4 inside margins of 1 cm
 # at least or at most: what a page is measured by, and how far it may go on from there
 GOALS = {"prose": (">=", 35), "code": ("<=", 30), "picture": ("<=", 800),
-         "cut": ("<=", 0), "desk text": (">=", 10), "phone text": (">=", 8)}
+         "cut": ("<=", 0), "desk text": (">=", 10), "phone text": (">=", 8),
+         "paper folds": ("<=", 0), "paper gaps": ("<=", 0)}
 STEP = {"prose": 1, "code": 1, "picture": 8, "cut": 0, "desk text": 0.2,
-        "phone text": 0.2}  # what fonts of another machine may add
+        "phone text": 0.2, "paper folds": 0, "paper gaps": 0}  # what fonts of another machine may add
 
 # Every block of the page in the order of the eyes, with its kind; a block reaches to
 # where the next one begins, so that the shares add up to the height of the page.
@@ -66,6 +70,17 @@ PICTURES = r"""() => [...document.querySelectorAll('main img')].filter(i => i.ch
   .map(i => [i.src, i.getBoundingClientRect().width])"""
 
 
+# On paper: folds that stay closed, and boxes higher than half a page that must not be cut
+ON_PAPER = r"""height => {
+  dispatchEvent(new Event('beforeprint'));
+  const shown = [...document.querySelectorAll('main *')].filter(e => e.getClientRects().length);
+  const folds = shown.filter(e => e.matches('details:not([open])')).length;
+  const gaps = shown.filter(e => getComputedStyle(e).breakInside.startsWith('avoid') && e.getBoundingClientRect().height > height / 2).length;
+  dispatchEvent(new Event('afterprint'));
+  return {'paper folds': folds, 'paper gaps': gaps};
+}"""
+
+
 def smallest_text(pictures):
     """The smallest text of the pictures as shown, in px; None where none says how large
     its text is"""
@@ -98,7 +113,10 @@ def measured(address):
         page.evaluate(SETTLE)
         text = smallest_text(page.evaluate(PICTURES))
         if text: found["phone text"] = round(text, 1)
-        return found
+        page.set_viewport_size(PAPER)
+        page.emulate_media(media="print")
+        page.evaluate(SETTLE)
+        return found | page.evaluate(ON_PAPER, PAPER["height"])
     finally: page.close()
 
 
@@ -121,10 +139,10 @@ def worse(today, before):
 
 def table(rows):
     columns = ["screens", "prose", "code", "output", "figure", "fold", "picture", "cut",
-               "desk text", "phone text"]
-    print(f"{'chapter':<20}" + "".join(f"{column:>11}" for column in columns))
+               "desk text", "phone text", "paper folds", "paper gaps"]
+    print(f"{'chapter':<20}" + "".join(f"{column:>12}" for column in columns))
     for name, found in rows.items():
-        print(f"{name:<20}" + "".join(f"{found.get(column, '–'):>11}"
+        print(f"{name:<20}" + "".join(f"{found.get(column, '–'):>12}"
                                       for column in columns))
 
 

@@ -5,6 +5,8 @@ A small site in the markup of Quarto 1.11 (pandoc 3.9), with everything on it th
 gone wrong there. Run by `make test`; `tests/browser.py` opens the same site in
 Chromium.
 """
+import base64
+import io
 import json
 import re
 import shutil
@@ -15,10 +17,13 @@ from pathlib import Path
 
 import yaml
 from bs4 import BeautifulSoup
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 sys.path.append(str(ROOT / "tools"))
+import execute
 import lint
 import pages
 import weight
@@ -331,6 +336,38 @@ def check_figures(site, asked):
             for name in ("lines", "play", "again", "tour", "tours",
                          "explore")] == list("123456")
     assert not page.select("[data-caption]")
+
+
+def check_pictures(site, asked):
+    """A picture knows how wide it must be to be read, and the line of needs is known,
+    in either renderer, once"""
+    told = PngInfo()
+    told.add_text("smallest text", "0.02000")
+    Image.new("RGB", (300, 200)).save(picture := io.BytesIO(), "png", pnginfo=told)
+    source = "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
+    page = BeautifulSoup(f'''<h2>On this page</h2><main><p><em>Takes an hour. Needs
+        nothing.</em></p><p><em>Takes</em> its time.</p><figure><img src="{source}">
+        <img src="{PIXEL}"></figure><h2>Then</h2><p><em>About ten minutes.</em></p>
+        <div class="player"><figure><img src="{source}"></figure></div></main>''',
+                         "html.parser")
+    for _ in range(2):
+        pages.readable_pictures(page)
+        pages.name_needs(page)
+    boxes = page.select(".picture")
+    assert [box["style"] for box in boxes] == ["--readable: 403px; --ratio: 1.500"]
+    assert [words.em.get_text()[:5] for words in page.select(".needs")] == ["Takes"]
+    assert len(page.select(".needs")) == 1
+
+
+def check_scales(site, asked):
+    "A player whose axes follow must say so in its caption"
+    follows, still = '<div class="player" data-scales="differ"', '<div class="player"'
+    says, silent = '#| fig-cap: "The scale follows."', '#| fig-cap: "A curve."'
+    for shown, source in ((follows, says), (still, says), (still, silent)):
+        assert "data-caption" in execute.described(shown, source)
+    try: execute.described(follows, silent)
+    except ValueError as error: assert "caption" in str(error)
+    else: raise AssertionError("a scale that changes passed unsaid")
 
 
 def check_repeated(site, asked):

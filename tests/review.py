@@ -1,5 +1,5 @@
 """The review desk in a real browser: decide by key and by button, see it on the disk,
-undo, kill, reload, go on; and a desk whose every name is HTML.
+undo, kill, reload, go on; and a desk whose every name is HTML, also in the dark theme.
 
 Run by `make test-browser`. Works on a copy of the notebook, so that nothing of the
 project is written.
@@ -208,7 +208,25 @@ def hostile_desk(page, card, folder):
     wait_log(4)
     assert decided()[3] == [3, "unsure", None], decided()
     unharmed(page, "at the end")
-    return problems + axe_problems(page, "the card", ".review-desk")
+    problems += axe_problems(page, "the card", ".review-desk")
+    return problems
+
+
+DARK = "settings/@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+
+
+def in_the_dark(browser, base, token, folder):
+    "What axe finds in the card and in the grid in JupyterLab's dark theme"
+    settings = folder.parent / DARK
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('{"theme": "JupyterLab Dark"}')
+    page, card = open_desk(browser, base, token, "hostile")
+    page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    problems = axe_problems(page, "the card, dark", ".review-desk")
+    card.click()
+    page.keyboard.press("g")
+    wait_for(lambda: page.locator(".review-desk [data-go]").count(), "no grid")
+    return problems + axe_problems(page, "the grid, dark", ".review-desk")
 
 
 def hostile_day():
@@ -219,6 +237,8 @@ def hostile_day():
         page, card = open_desk(browser, base, token, "hostile")
         problems = hostile_desk(page, card, folder)
         if "--picture" in sys.argv: page.screenshot(path=sys.argv[-1])
+        page.close()
+        problems += in_the_dark(browser, base, token, folder)
         browser.close()
     return problems, None
 

@@ -3,17 +3,24 @@ default device, `torch.inference_mode`, `torch.compile`.
 
 Run by `make test`; prints what was tried.
 """
+import ast
 import sys
 import threading
 import time
 import warnings
 from functools import partial
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+import influence_nb
 from influence_nb import (CgInfluence, DirectInfluence, EkfacInfluence, LissaInfluence,
-                          NystroemSketchInfluence, relative_error)
+                          NystroemSketchInfluence, TorchLogisticRegression, check_close,
+                          detection_scores, fit_to_optimum, influence_cases,
+                          leave_one_out, leave_one_out_loss, relative_error, zoo_case)
+from influence_nb.shared_checks import DenseOracle, hard_case
 
 METHODS = {"direct": DirectInfluence, "conjugate gradient": CgInfluence,
            "EKFAC": EkfacInfluence, "sampled EKFAC": partial(EkfacInfluence, fisher="sampled"),
@@ -127,6 +134,64 @@ def refused(word, call, *arguments):
     else: raise AssertionError(f"not refused: {word}")
 
 
+# Modules whose functions stored experiments name by their code: mended when those are
+# computed anew.
+LEFT = {"compare", "damping", "digits", "error_bars", "faults", "smallest_change", "source",
+        "suspects", "tables", "unrolled"}
+MAKERS = {"arange", "as_tensor", "empty", "eye", "full", "linspace", "logspace", "ones",
+          "rand", "randint", "randn", "randperm", "tensor", "zeros"}
+
+
+def made_anywhere():
+    "Where the library makes a tensor and does not say on which device"
+    for path in sorted(Path(influence_nb.__file__).parent.glob("*.py")):
+        # a specimen of the zoo is drawn under torch.device("cpu"), and so are the cases
+        if path.stem in LEFT | {"zoo", "shared_checks"}: continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            of_torch = isinstance(node.func.value, ast.Name) and node.func.value.id == "torch"
+            told = any(k.arg in ("device", None) for k in node.keywords)
+            if of_torch and node.func.attr in MAKERS and not told:
+                yield f"{path.name}, line {node.lineno}: {ast.unparse(node)}"
+
+
+def other_answers():
+    "What is no influence: name → a function without arguments, to numbers"
+    model, x, y = drawn(network)
+    loss, logistic = nn.CrossEntropyLoss(), TorchLogisticRegression(2)
+    twos, yes = x[:, :2], (y > 0).double()[:, None]
+    fit_to_optimum(logistic, nn.BCELoss(), twos, yes, 0.1)
+    oracle = DenseOracle(influence_cases()[0])
+    def refit():
+        fit_to_optimum(logistic, nn.BCELoss(), twos, yes, 0.1)
+        return logistic.linear.weight.detach().clone()
+    one = nn.BCELoss(), twos, yes
+    return {"relative_error": lambda: torch.tensor(relative_error(x, x + 1), device="cpu"),
+            "check_close": lambda: torch.tensor(check_close([1.0, 2.0], [1.0, 2.0]),
+                                                device="cpu"),
+            "arrays": lambda: logistic(twos.numpy()).detach(),
+            "fit_to_optimum": refit,
+            "leave_one_out": lambda: leave_one_out(logistic, *one, twos, yes, [0, 1], 0.1),
+            "leave_one_out_loss": lambda: leave_one_out_loss(logistic, *one, 0.1),
+            "detection_scores": lambda: torch.from_numpy(np.stack(list(detection_scores(
+                model, loss, x, y, x, y, 5.0, neighbors=2, folds=2).values()))),
+            "influence_cases": lambda: influence_cases()[2].train[0],
+            "an oracle": lambda: oracle.curvature("hessian"),
+            "hard_case": lambda: hard_case(1e4, outlier=True).train[0],
+            "zoo_case": lambda: zoo_case("linear regression").train[0]}
+
+
+def on_the_default_device():
+    "The same where a default device is set, for all that is no influence"
+    for name, ask in other_answers().items():
+        expected = ask()
+        torch.set_default_device("meta")
+        try: found = ask()
+        finally: torch.set_default_device(None)
+        yield name, relative_error(found, expected)
+
+
 def main():
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -144,6 +209,10 @@ def main():
                         if not error <= 1e-12: wrong.append(f"{what}: {error:.1e}")
                 except Exception as error:
                     wrong.append(f"{what}: {type(error).__name__}: {error}")
+    for name, error in on_the_default_device():
+        tried += 1
+        if not error <= 1e-12: wrong.append(f"{name} on a default device: {error:.1e}")
+    wrong += made_anywhere()
     for line in wrong: print(line)
     print(f"{tried} answers, {len(wrong)} wrong, in {time.time() - started:.0f} s")
     return not wrong

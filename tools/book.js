@@ -4,15 +4,16 @@
   const script = document.currentScript;
 
   // A region that scrolls sideways is reached by Tab, and only then: formulas, code, tables.
-  const regions = () => document.querySelectorAll(".katex-display, main pre, .table-scroll");
+  const SCROLLING = ".katex-display, main pre, .table-scroll, .picture";
+  const regions = () => document.querySelectorAll(SCROLLING);
   // What goes on to the right fades there, until it has been read to the end.
   const goes_on = region => region.toggleAttribute("data-goes-on", region.scrollWidth - region.clientWidth - region.scrollLeft > 2);
-  document.addEventListener("scroll", event => { if (event.target.matches?.(".katex-display, main pre, .table-scroll")) goes_on(event.target); }, {capture: true, passive: true});
+  document.addEventListener("scroll", event => { if (event.target.matches?.(SCROLLING)) goes_on(event.target); }, {capture: true, passive: true});
   const mark = () => regions().forEach(region => {
     if (region.scrollWidth > region.clientWidth + 1 || region.scrollHeight > region.clientHeight + 1) {
       region.tabIndex = 0;
-      if (region.matches(".table-scroll")) region.setAttribute("role", "group");
-      if (region.matches(".table-scroll")) region.setAttribute("aria-label", "table");
+      const name = region.matches(".table-scroll") ? "table" : region.matches(".picture") ? "picture" : null;
+      if (name) { region.setAttribute("role", "group"); region.setAttribute("aria-label", name); }
     } else region.removeAttribute("tabindex");
     goes_on(region);
   });
@@ -83,6 +84,16 @@
     for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
     if (target.matches(".named")) { const next = target.closest("p, div")?.nextElementSibling || target.nextElementSibling; const fold = next?.matches("details") ? next : next?.querySelector(":scope > details.code-fold"); if (fold) fold.open = true; }
   };
+  // On paper nothing can be unfolded: what is folded opens, and folds again afterwards.
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("main details:not([open]):not(.here)")];
+    for (const fold of opened) fold.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const fold of opened) fold.open = false;
+    opened = [];
+  });
   window.addEventListener("hashchange", unfold);
   unfold();
 })();

@@ -101,6 +101,10 @@ CHECKS = {
         sys.executable, ROOT / "tests/desk.py"),
     "a writer killed twenty times leaves the same bits": command(
         sys.executable, ROOT / "tests/streaming.py"),
+    "a messy table becomes clean labels, whatever the model": command(
+        sys.executable, ROOT / "tests/messy.py"),
+    "processes of a cluster give the numbers of one machine": command(
+        sys.executable, ROOT / "tests/dask_cluster.py"),
     "what readers stumble over only gets less": command(
         sys.executable, ROOT / "tools/reading.py"),
     "every chapter runs": chapters,

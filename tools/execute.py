@@ -41,11 +41,15 @@ def smaller(picture):
 
 def described(html_text, source):
     """A player, or a tour of the review desk, with the description and the caption that
-    its cell gives"""
+    its cell gives. Raises `ValueError` for a player whose scale changes, and whose
+    caption does not say so"""
     options = dict(re.findall(r'^#\|\s*(fig-alt|fig-cap):\s*"?(.*?)"?\s*$', source,
                               re.M))
     html_text = html_text.replace('alt=""',
                                   f'alt="{html.escape(options.get("fig-alt", ""))}"', 1)
+    if 'data-scales="differ"' in html_text and "scale" not in options.get("fig-cap", ""):
+        raise ValueError("the axes of a player have not the same limits at all stops: "
+                         "give them limits, or say in the caption which scale follows")
     if "fig-cap" not in options: return html_text
     return MOVABLE.sub(
         lambda found: f'{found[0]} data-caption="{html.escape(options["fig-cap"])}"',

@@ -3,8 +3,9 @@
 Works on the notebooks that `nbdev.serve.proc_nbs` has prepared, before a renderer reads
 them. What a chapter teaches stays open: short definitions, and cells that show a value.
 Folded are imports, helpers, longer definitions, errors, checks, experiments, and the
-code of pictures. A definition is on the page once, as its source, or as its signature
-where the source is not on the page. What a cell says itself (`#| code-fold: …`) stays.
+code of pictures and, if it is long, of tables. A definition is on the page once, as its
+source, or as its signature where the source is not on the page. What a cell says itself
+(`#| code-fold: …`) stays.
 """
 import ast
 import html
@@ -12,9 +13,11 @@ import json
 import re
 from pathlib import Path
 
+QUESTION = "label: fig-question"  # the picture that opens a page, wherever it is drawn
 FIRST_CELLS = 15  # a picture that comes later does not open the page
 LONGEST = 8  # lines of a definition that stays open, its signature and docstring not counted
 LONGEST_DRAWING = 3  # lines of a picture's code that stay open
+LONGEST_TABLE = 18  # lines of what makes a table and stays open
 NAMES = 4  # how many names a folded line tells
 EXPORTED = '#| code-fold: show\n#| code-summary: "Exported source"\n'  # nbdev, before an `exports` cell
 SHOWN = re.compile(r"^show_doc\(([\w.]+)", re.M)
@@ -131,6 +134,8 @@ def summary(cell, is_exported, here, exported):
         long = len(re.sub(r"^#\|.*\n", "", text, flags=re.M).splitlines())
         return ("Code of the picture", "") if long > LONGEST_DRAWING else None
     if re.search(r"\bstored\(", text): return "Code of the experiment", ""
+    table = any("text/html" in output.get("data", {}) for output in cell["outputs"])
+    if table and len(text.splitlines()) > LONGEST_TABLE: return "Code of the table", ""
     if visible(cell): return None
     if any(map(is_check, body)): return "Checks, all pass", what_is_checked(
         body, here, exported)
@@ -158,8 +163,9 @@ def fold_cell(cell, here, exported):
 
 
 def is_folded(cell):
-    return cell["cell_type"] == "code" and bool(re.search(r"^#\|\s*code-fold: true",
-                                                          cell["source"], re.M))
+    "Whether the code of a cell folds, be the fold open or not"
+    return cell["cell_type"] == "code" and bool(re.search(
+        r"^#\|\s*code-fold: (true|show)", cell["source"], re.M))
 
 
 def joined(cells):
@@ -185,15 +191,25 @@ def joined(cells):
 
 
 def picture_first(cells):
-    """What is folded before the opening picture comes after it, so that a page begins
-    with its question"""
-    opening = next((i for i, cell in enumerate(cells)
-                    if "label: fig-" in cell["source"]), len(cells))
-    if opening > FIRST_CELLS: return cells
-    plumbing = [cell for cell in cells[:opening] if is_folded(cell)
-                and not cell["outputs"]]
-    words = [cell for cell in cells[:opening] if cell not in plumbing]
-    return words + cells[opening:opening + 1] + plumbing + cells[opening + 1:]
+    """The code that stands before the opening picture comes after it, so that a page
+    begins with its question. Under a heading only what is folded does, and there a
+    picture with the label `fig-question` follows the first words after the title"""
+    opening = next((i for i, cell in enumerate(cells) if QUESTION in cell["source"]),
+                   next((i for i, cell in enumerate(cells)
+                         if "label: fig-" in cell["source"]), len(cells)))
+    asks = opening < len(cells) and QUESTION in cells[opening]["source"]
+    if opening in (0, len(cells)) or opening > FIRST_CELLS and not asks: return cells
+    before, after = cells[:opening], cells[opening + 1:]
+    headed = any(re.search("^## ", cell["source"], re.M) for cell in before)
+    if headed and asks:
+        words = [i for i, cell in enumerate(before) if cell["cell_type"] == "markdown"
+                 and not re.match("# |<", cell["source"])]
+        place = words[0] + 1
+        return before[:place] + cells[opening:opening + 1] + before[place:] + after
+    code = [cell for cell in before if cell["cell_type"] == "code"
+            and not cell["outputs"] and (is_folded(cell) or not headed)]
+    words = [cell for cell in before if cell not in code]
+    return words + cells[opening:opening + 1] + code + after
 
 
 def anchor(name):

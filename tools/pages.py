@@ -3,9 +3,12 @@
 Every step runs whichever renderer made the page, Quarto or smalldocs, and leaves alone
 what is right already.
 """
+import base64
 import html
 import json
+import math
 import re
+import struct
 from collections import Counter
 from functools import partial
 from multiprocessing import Pool
@@ -211,6 +214,10 @@ def add_class(element, name):
         element["class"] = [*element.get("class", ()), name]
 
 
+READABLE = 8.05  # px of the smallest text of a picture, on every screen
+SMALLEST_TEXT = re.compile(rb"smallest text\0(0\.\d+)")  # `warm.py` writes it
+FIGURES_OF_THEIR_OWN = ("player", "review-tour", "explorer-figure")
+TAKES = re.compile(r"(Takes|About)\b[^.]*\b(minutes|hours?)\b")
 NUMBER = re.compile(r"[-−+]?[\d,]*\.?\d+(e[-+]?\d+)?%?")
 
 
@@ -225,6 +232,27 @@ def wrap_tables(soup):
         table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
     for corner in soup.select("main th"):
         if not corner.get_text(strip=True): corner.name = "td"
+
+
+def readable_pictures(soup):
+    """A picture stands in a box that scrolls where the page is so narrow that its text
+    would be too small to read; how wide it must be for that, the picture tells"""
+    for picture in soup.select('main figure img[src^="data:image/png;base64,"]'):
+        if picture.find_parent(class_=("picture", *FIGURES_OF_THEIR_OWN)): continue
+        start = base64.b64decode(picture["src"].partition(",")[2][:4000])
+        told, size = SMALLEST_TEXT.search(start), struct.unpack(">II", start[16:24])
+        if not told: continue
+        needed = math.ceil(READABLE / float(told[1]))
+        style = f"--readable: {needed}px; --ratio: {size[0] / size[1]:.3f}"
+        picture.wrap(soup.new_tag("span", attrs={"class": "picture", "style": style}))
+
+
+def name_needs(soup):
+    "The line that says how long a chapter takes and what it needs"
+    for words in soup.select("main p:has(> em:only-child)"):
+        heading = words.find_previous("h2")  # a renderer may have one in its margin
+        if not (heading and heading.find_parent("main")) and TAKES.match(
+            words.get_text().strip()): add_class(words, "needs")
 
 
 def code_after_picture(soup):
@@ -354,6 +382,8 @@ def mend_page(path, site, tags_of, modules):
     link_references(soup, tags_of)
     code_after_picture(soup)
     mark_opening(soup)
+    readable_pictures(soup)
+    name_needs(soup)
     contents_on_phone(soup)
     searching.own_field(soup, fragment)
     without_unused(soup)
