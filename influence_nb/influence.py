@@ -548,6 +548,8 @@ def plot_influences(
     if x.ndim != 2 or x.shape != (len(influences), 2):
         raise ValueError(f"x must have shape [n, 2] and influences [n], got {x.shape} "
                          f"and {influences.shape}")
+    if not np.isfinite(influences).all(): raise ValueError(
+        "influences must be finite, but some are NaN or infinite")
     if ax is None: _, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
     largest = np.abs(influences).max() or 1.0
     low, high = _limits(colorbar_limits) or (-largest, largest)
