@@ -6,8 +6,9 @@ from requirements-<peer>.txt; the digits' networks and the reference answers are
 there too (prepare.py). Every measurement is a process of its own (worker.py), warmed
 up, under limits of time and memory; the libraries take turns, and medians are kept.
 Writes results.json, results.md and scaling.svg (report.py); a partial run (--only,
---libraries, --quick) prints its tables and writes only with --write, since times
-compare only within one run.
+--libraries, --quick) prints its tables and writes only with --write. It then replaces
+whole workloads, never a row among others, and their tables say when and how they were
+measured, since times compare only within one run.
 """
 import argparse
 import datetime
@@ -26,10 +27,14 @@ from pathlib import Path
 import prepare
 import scaling
 from report import draw, markdown, summary
+from workloads import TITLES, WORKLOADS
 
 HERE = Path(__file__).resolve().parent
 LIBRARIES = ["by_hand", "influence_nb", "pydvl", "dattri", "captum", "curvlinops",
              "kronfluence"]
+
+
+SAME = {"W4b": "W4"}  # measured by the same methods
 
 
 def interpreter(library):
@@ -94,10 +99,11 @@ def measure(workload, library, method, batch, args):
     ended with."""
     command = [args.pythons[library], HERE / "worker.py", library, workload, method,
                "--limit", args.limit, "--repeats", args.repeats, "--threads",
-               args.threads]
+               args.threads, "--clock", args.clock]
     command += ["--batch-size", batch] if batch else []
     command += ["--quick"] if args.quick else []
-    return watched(command, args, 4 * args.limit + 60)
+    shared = 15 if args.clock == "processor" else 1  # others may have the processor
+    return watched(command, args, shared * (4 * args.limit + 60))
 
 
 def medians(rounds):
@@ -117,14 +123,14 @@ def medians(rounds):
 
 def collect(args):
     "All measurements: {workload: [row, …]}, libraries in turn within a round."
-    from workloads import TITLES
     jobs = []
     for workload in args.only:
         for library in args.libraries if workload in TITLES else []:
             adapter = importlib.import_module("adapters." + library)
             whole = getattr(adapter, "ONE_BATCH_ONLY",
                             False) or workload not in ("W1", "W1cg")
-            for method, label in adapter.METHODS.get(workload, {}).items():
+            methods = adapter.METHODS.get(SAME.get(workload, workload), {})
+            for method, label in methods.items():
                 jobs += [(workload, library, method, batch, label)
                          for batch in ([None] if whole else args.batch_sizes)]
     found = {job: [] for job in jobs}
@@ -135,6 +141,8 @@ def collect(args):
                 continue
             found[job].append(measure(*job[:4], args))
             row = found[job][-1]
+            with open(HERE / ".envs/measured.jsonl", "a") as kept:  # if it is stopped
+                kept.write(json.dumps([*job, row]) + "\n")
             print(f"round {turn + 1}/{args.rounds}: {' '.join(job[:3])}, batch {job[3] or 'all'}: "
                   f"{row.get('failed') or '%.3f s' % (row['fit_s'] + row['influences_s'])}", file=sys.stderr, flush=True)
     table = {workload: [] for workload in args.only if workload in TITLES}
@@ -160,6 +168,19 @@ def collect_scaling(args):
     return points
 
 
+def merged(report, path):
+    """A partial run's report in the place of the same workloads in the one at `path`,
+    with a line on how they were measured."""
+    whole = json.loads(path.read_text())
+    how = {key: report[key] for key in ("date", "threads", "clock", "rounds", "repeats",
+                                        "limit_s", "libraries")}
+    whole["apart"] = whole.get("apart", {}) | dict.fromkeys(report["workloads"], how)
+    rows = whole["workloads"] | report["workloads"]
+    whole["workloads"] = {name: rows[name] for name in WORKLOADS if name in rows}
+    whole["scaling"] = report["scaling"] or whole["scaling"]
+    return whole | {"summary": summary(whole["workloads"])}
+
+
 def sizes(text):
     "An argparse type: comma-separated batch sizes, `all` for the whole set (None)."
     return [None if size == "all" else int(size) for size in text.split(",")]
@@ -178,7 +199,6 @@ def listed(choices):
 
 
 def main():
-    from workloads import WORKLOADS
     everything = [*WORKLOADS, "scaling"]
     cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
              else os.cpu_count())
@@ -195,6 +215,9 @@ def main():
     parser.add_argument("--limit", type=int, default=120,
                         help="seconds for one fit and its influences")
     parser.add_argument("--memory-gb", type=float, default=12, help="for one process")
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall",
+                        help="processor: seconds of this process alone, for a machine "
+                        "with other work; use it with --threads 1")
     parser.add_argument("--quick", action="store_true",
                         help="small data and one round: tries the plumbing")
     parser.add_argument("--write", action="store_true",
@@ -215,10 +238,13 @@ def main():
                  "threads": args.threads, "system": f"{platform.system()} "
                  f"{platform.machine()}", "python": platform.python_version(),
                  "rounds": args.rounds, "repeats": args.repeats, "quick": args.quick,
+                 "clock": args.clock, "libraries": args.libraries,
                  "limit_s": args.limit, "memory_gb": args.memory_gb,
                  "minutes": round((time.monotonic() - started) / 60, 1)}
     report = described | {"summary": summary(workloads), "workloads": workloads,
                           "scaling": scaled}
+    if partial and args.write and not args.quick:
+        report = merged(report, HERE / "results.json")
     text = markdown(report)
     if args.write or not partial:
         (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")

@@ -31,19 +31,20 @@ class TimedLoader(DataLoader):
     iteration."""
 
     seconds = 0.0
+    clock = staticmethod(time.perf_counter)
 
     def __iter__(self):
-        start = time.perf_counter()
+        start = self.clock()
         batches = super().__iter__()
         while True:
             try:
                 batch = next(batches)
             except StopIteration:
-                self.seconds += time.perf_counter() - start
+                self.seconds += self.clock() - start
                 return
-            self.seconds += time.perf_counter() - start
+            self.seconds += self.clock() - start
             yield batch
-            start = time.perf_counter()
+            start = self.clock()
 
 
 @dataclass
@@ -131,7 +132,9 @@ BLOBS = {"W1": (7000, 2000), "W1cg": (7000, 50), "W2": (1000, 200)}
 SMALL, MIDDLE, LARGE = (64, 32, 10), (64, 256, 64, 10), (64, 512, 256, 10)
 DIGITS = {  # layers, data type, test points scored, settings
     "W3": (SMALL, torch.float64, 360, {}),
-    "W4": (MIDDLE, torch.float64, 32, {"rtol": 1e-4}),
+    # half of the error that is asked for: a residual does not bound the error
+    "W4": (MIDDLE, torch.float64, 32, {"rtol": 5e-5}),
+    "W4b": (MIDDLE, torch.float64, 32, {"rtol": 5e-9}),
     "W5": (LARGE, torch.float32, 360, {}),
     "W6": (MIDDLE, torch.float64, 360, {"rank": 20}),
     "W6n": (MIDDLE, torch.float64, 360, {"rank": 50}),
@@ -144,8 +147,10 @@ TITLES = {"W1": "blobs, direct solve, 7,000 training × 2,000 test points, p = 3
           "W1cg": "blobs, conjugate gradients, 7,000 training × 50 test points, p = 3",
           "W2": "blobs, mode perturbation, 1,000 training × 200 test points, p = 3",
           "W3": "digits, direct solve with H + 0.01 I, 1,437 × 360, p = 2,410, float64",
-          "W4": "digits, conjugate gradients to rtol 1e-4 with H + 0.01 I, 1,437 × 32, "
-          "p = 33,738, float64", "W5": "digits, EKFAC with λ = 0.01, 1,437 × 360, p = "
+          "W4": "digits, conjugate gradients to an error of 1e-4 with H + 0.01 I, "
+          "1,437 × 32, p = 33,738, float64",
+          "W4b": "W4 to an error of 1e-8",
+          "W5": "digits, EKFAC with λ = 0.01, 1,437 × 360, p = "
           "167,178, float32", "W6": "digits, Arnoldi or Lanczos of rank 20 with H + "
           "0.01 I, 1,437 × 360, p = 33,738, float64",
           "W6n": "digits, Nyström of rank 50 with H + 0.01 I, 1,437 × 360, p = 33,738, "
@@ -155,6 +160,7 @@ TITLES = {"W1": "blobs, direct solve, 7,000 training × 2,000 test points, p = 3
 # How an answer is called as good as another: its relative error or its correlation with
 # exact influences.
 APPROXIMATE = {"W5", "W6", "W6n", "W7", "W7h"}
+GOALS = {"W4": 1e-4, "W4b": 1e-8}  # the error that all libraries are asked for
 DATA = Path(__file__).resolve().parent / ".envs" / "data"
 
 

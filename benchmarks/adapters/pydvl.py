@@ -25,7 +25,8 @@ def fit(problem, method, loader):
     if method == "direct":
         influence = pydvl.DirectInfluence(model, loss, **damping)
     elif method in ("cg", "block-cg"):
-        tolerance = {"rtol": settings["rtol"]} if "rtol" in settings else {}
+        # it stops at a residual of rtol² ‖b‖
+        tolerance = {"rtol": settings["rtol"]**0.5} if "rtol" in settings else {}
         influence = pydvl.CgInfluence(model, loss, **damping, **tolerance,
                                       solve_simultaneously=method == "block-cg")
     elif method == "ekfac":
