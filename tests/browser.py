@@ -562,6 +562,7 @@ def widget_problems(browser, base, token, name):
     """(what is wrong when a chapter is opened, all of it run, and the first control
     moved by keyboard; None)"""
     page = browser.new_page(viewport=DESK)
+    page.set_default_timeout(120_000)  # a busy machine opens slowly
     try:
         page.goto(f"{base}/lab/tree/{name}.ipynb?token={token}&reset",
                   wait_until="load")
