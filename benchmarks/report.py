@@ -286,8 +286,8 @@ def markdown(report):
              "memory over the loaded process; the result itself is part of it. *Error* "
              "is the relative Frobenius distance from the exact damped influences "
              "(dense float64 algebra, or conjugate "
-             "gradients to a residual of 1e-8; of 1e-11 for W4 and W4b), *correlation* Pearson's with them, "
-             "*error from definition* the distance "
+             "gradients to a residual of 1e-8; of 1e-11 for W4 and W4b), "
+             "*correlation* Pearson's with them, *error from definition* the distance "
              "from what the method is defined to give, computed by hand. *By hand* is "
              "code for just this model: a bound, not a "
              "fair rival. *Batch* is the size of the loaders' batches. A run over "
@@ -300,11 +300,11 @@ def markdown(report):
                   "numbers mean nothing.**"]
     if report["summary"]["workloads"]:
         lines += summary_lines(report["summary"])
+    if report["scaling"]:
+        lines += scaling_lines(report["scaling"])
     for workload, rows in report["workloads"].items():
         lines += table(workload, rows, report.get("apart", {}).get(workload))
         lines += attempt_lines() if workload == "W4b" else []
-    if report["scaling"]:
-        lines += scaling_lines(report["scaling"])
     torches = {f"{NAMES.get(r['library'], r['library'])} with torch {r['torch']}"
                for rows in report["workloads"].values() for r in rows if "torch" in r}
     return "\n".join(lines + ["", "Versions: " + "; ".join(sorted(torches)) + ".", ""])

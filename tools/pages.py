@@ -467,6 +467,6 @@ def results_page(markdown):
     """The report of the benchmarks as a page: a title, a description, and figures with
     a caption and a text for those who cannot see them"""
     head = ('---\ntitle: Benchmarks\ndescription: "Time, memory and error of this '
-            'library and of its peers, measured in one run."\n---\n')
+            'library and of its peers, measured beside each other."\n---\n')
     body = re.sub(r"\A# Benchmarks\n", "", markdown)
     return head + re.sub(r"!\[([^\]]*)\]\(([^)]*)\)\n\n\*([^*\n]+)\*", lambda m: f"![{m[3]}]({m[2]}){{fig-alt=\"{html.escape(m[1])}\"}}", body)
