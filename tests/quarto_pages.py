@@ -411,6 +411,25 @@ def check_looks(site, asked):
         assert re.search(rule, style), rule
 
 
+FRAME = '''<main><table class="dataframe"><thead>
+<tr style="text-align: right;"><th></th><th>error</th><th>way</th><th>both</th></tr>
+<tr><th>method</th><th></th><th></th><th></th></tr></thead><tbody>
+<tr><th>direct</th><td>0.10 ± 0.02</td><td>dense</td><td>1</td></tr>
+<tr><th>CG</th><td>1e-3</td><td>products</td><td>so</td></tr></tbody></table></main>'''
+
+
+def check_frames(site, asked):
+    """The index of a data frame is named in the row of the other names; numbers, also
+    with an interval, and their name stand at the right"""
+    page = pages.BeautifulSoup(FRAME, "html.parser")
+    for _ in range(2): pages.wrap_tables(page)
+    heads = page.select("thead tr")
+    assert [cell.get_text() for cell in heads[0].select("th")] == [
+        "method", "error", "way", "both"] and len(heads) == 1
+    assert [cell.get_text() for cell in page.select(".number")] == [
+        "error", "0.10 ± 0.02", "1", "1e-3"]
+
+
 def check_once(site, asked):
     "Mending what is mended changes nothing but the script that is added"
     before = soup(site, "47_wine").select_one("main")

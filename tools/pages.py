@@ -218,7 +218,24 @@ READABLE = 8.05  # px of the smallest text of a picture, on every screen
 SMALLEST_TEXT = re.compile(rb"smallest text\0(0\.\d+)")  # `warm.py` writes it
 FIGURES_OF_THEIR_OWN = ("player", "review-tour", "explorer-figure")
 TAKES = re.compile(r"(Takes|About)\b[^.]*\b(minutes|hours?)\b")
-NUMBER = re.compile(r"[-−+]?[\d,]*\.?\d+(e[-+]?\d+)?%?")
+ONE_NUMBER = r"[-−+]?[\d,]*\.?\d+(e[-+]?\d+)?%?"
+NUMBER = re.compile(rf"{ONE_NUMBER}( ± {ONE_NUMBER})?( \(\d+\))?")
+
+
+def cells_of(row): return row.find_all(["th", "td"], recursive=False)
+
+
+def one_head(table):
+    """The name of a data frame's index stands above it, in the row of the other names,
+    and the name of a column of numbers where the numbers are"""
+    heads = [cells_of(row) for row in table.select("thead tr")]
+    filled = [[bool(cell.get_text(strip=True)) for cell in row] for row in heads]
+    if len(heads) == 2 and not filled[0][0] and filled[1][0] and sum(filled[1]) == 1:
+        heads[0][0].string = heads[1][0].get_text(strip=True)
+        heads[1][0].parent.decompose()
+    for column in zip(*map(cells_of, table.select("thead tr, tbody tr"))):
+        if all("number" in cell.get("class", ()) for cell in column[1:]):
+            add_class(column[0], "number")
 
 
 def wrap_tables(soup):
@@ -228,6 +245,7 @@ def wrap_tables(soup):
         text = cell.get_text().strip()
         if len(text) > 30: add_class(cell, "words")
         if NUMBER.fullmatch(text): add_class(cell, "number")
+    for table in soup.select("main table.dataframe"): one_head(table)
     for table in soup.select("main table:not(.table-scroll > table)"):
         table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
     for corner in soup.select("main th"):
