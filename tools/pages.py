@@ -218,8 +218,9 @@ READABLE = 8.05  # px of the smallest text of a picture, on every screen
 SMALLEST_TEXT = re.compile(rb"smallest text\0(0\.\d+)")  # `warm.py` writes it
 FIGURES_OF_THEIR_OWN = ("player", "review-tour", "explorer-figure")
 TAKES = re.compile(r"(Takes|About)\b[^.]*\b(minutes|hours?)\b")
+NARROW = 5  # columns of a table whose numbers and intervals fit on one line
 ONE_NUMBER = r"[-−+]?[\d,]*\.?\d+(e[-+]?\d+)?%?"
-NUMBER = re.compile(rf"{ONE_NUMBER}( ± {ONE_NUMBER})?( \(\d+\))?")
+NUMBER = re.compile(rf"{ONE_NUMBER}( ± {ONE_NUMBER})?")
 
 
 def cells_of(row): return row.find_all(["th", "td"], recursive=False)
@@ -236,6 +237,7 @@ def one_head(table):
     for column in zip(*map(cells_of, table.select("thead tr, tbody tr"))):
         if all("number" in cell.get("class", ()) for cell in column[1:]):
             add_class(column[0], "number")
+    if len(filled and filled[0]) <= NARROW: add_class(table, "narrow")
 
 
 def wrap_tables(soup):
