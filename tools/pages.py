@@ -237,7 +237,7 @@ def one_head(table):
     for column in zip(*map(cells_of, table.select("thead tr, tbody tr"))):
         if all("number" in cell.get("class", ()) for cell in column[1:]):
             add_class(column[0], "number")
-    if len(filled and filled[0]) <= NARROW: add_class(table, "narrow")
+    if not filled or len(filled[0]) <= NARROW: add_class(table, "narrow")
 
 
 def wrap_tables(soup):
