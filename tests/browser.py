@@ -153,6 +153,20 @@ SETTLE = """async () => {
 RAW_TEX = r"\$\$|\\\(|\\\[|\\[A-Za-z]{2,}|\$[^$\n]*[\\^_][^$\n]*\$"
 
 
+# What axe need not see again and again: the insides of formulas, KaTeX's own, and the
+# colored words of code, of which the first in view of each class and kind of box tells all.
+THIN = r"""() => {
+  for (const formula of document.querySelectorAll('.katex')) formula.replaceChildren();
+  const known = new Set();
+  for (const word of document.querySelectorAll('pre span[class]')) {
+    if (word.childElementCount || !word.textContent.trim()) continue;
+    const kind = [word.className, word.closest('pre').className].join();
+    if (known.has(kind) || !word.checkVisibility()) word.replaceWith(word.textContent);
+    else known.add(kind);
+  }
+}"""
+
+
 def tried_twice(what, step):
     """(problems, what was seen) of a step; one that finds a problem or fails is tried
     once more, and that is said"""
@@ -311,9 +325,8 @@ def text_problems(seen):
     return problems
 
 
-def view_problems(page, scheme, size, with_menu=False, with_axe=True):
-    """One page in light or dark, on a desk or a phone: sideways scrolling, small text
-    and controls on a phone, axe"""
+def turn_to(page, scheme, size):
+    "Show a page in light or dark, on a desk or a phone; (its name, what does not follow)"
     where = f"{scheme}, {'wide' if size == DESK else 'phone'}"
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(size)
@@ -321,8 +334,16 @@ def view_problems(page, scheme, size, with_menu=False, with_axe=True):
         page.wait_for_function(f"() => ({IS_DARK})() === "
                                f"{'true' if scheme == 'dark' else 'false'}",
                                timeout=10_000)
-    except TooLate: return [f"{where}: the page does not follow"]
+    except TooLate: return where, [f"{where}: the page does not follow"]
     page.evaluate(SETTLE)
+    return where, []
+
+
+def view_problems(page, scheme, size, with_menu=False):
+    """One page in light or dark, on a desk or a phone: sideways scrolling, small text
+    and controls on a phone"""
+    where, problems = turn_to(page, scheme, size)
+    if problems: return problems
     look, problems = page.evaluate(PHONE_LOOK), []
     if look["wide"] > 0: problems.append(f"{where}: {look['wide']} px too wide")
     if size == PHONE:
@@ -331,7 +352,17 @@ def view_problems(page, scheme, size, with_menu=False, with_axe=True):
             found = look[kind] + opened_menu[kind]
             if found:
                 problems.append(f"{where}: {len(found)} {what} too small: {found[:3]}")
-    return problems + (axe_problems(page, where) if with_axe else [])
+    return problems
+
+
+def axe_views(page):
+    "What axe finds in each theme and at each width; leaves the page thinned"
+    page.evaluate(THIN)
+    problems = []
+    for scheme, size in (("light", DESK), ("dark", PHONE)):
+        where, late = turn_to(page, scheme, size)
+        problems += late or axe_problems(page, where)
+    return problems
 
 
 def page_problems(browser, base, name):
@@ -347,9 +378,8 @@ def page_problems(browser, base, name):
         if front: problems += search_problems(page)
         for scheme in ("light", "dark"):
             for size in (DESK, PHONE):
-                # axe once for each theme, and once for each width
-                problems += view_problems(page, scheme, size, with_menu=front,
-                                          with_axe=(scheme == "light") == (size == DESK))
+                problems += view_problems(page, scheme, size, with_menu=front)
+        problems += axe_views(page)
     return problems, seen
 
 
