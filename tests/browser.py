@@ -524,6 +524,7 @@ def jupyterlab():
                "--ip=127.0.0.1", f"--IdentityProvider.token={token}", "--allow-root",
                f"--ServerApp.root_dir={folder / 'nbs'}",
                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+               "--LabApp.expose_app_in_browser=True",
                "--LabApp.news_url=None",
                f"--LabApp.workspaces_dir={folder / 'workspaces'}",
                f"--LabApp.user_settings_dir={folder / 'settings'}"]
@@ -588,16 +589,43 @@ def picture_changes(page, handle):
     return []
 
 
+# Each worker has one page of JupyterLab, and opens one notebook after the other in it.
+LAB = None
+OPEN = """path => window.jupyterapp.restored.then(() =>
+  window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}))"""
+# away with it as it is, since nothing is to be saved
+CLOSE = "() => [...window.jupyterapp.shell.widgets('main')].forEach(w => w.dispose())"
+
+
+def lab_page(browser, base, token):
+    "The worker's page of JupyterLab"
+    global LAB
+    if LAB is None:
+        LAB = browser.new_page(viewport=DESK)
+        LAB.set_default_timeout(120_000)  # a busy machine opens slowly
+        LAB.goto(f"{base}/lab?token={token}&reset", wait_until="load")
+        LAB.wait_for_function("() => window.jupyterapp")
+    return LAB
+
+
+def leave_lab(whole):
+    "Close the notebooks of the worker's page, or the page as a whole"
+    global LAB
+    try: LAB.evaluate(CLOSE)
+    except Exception: whole = True
+    if whole: LAB, old = None, LAB
+    if whole and old is not None: old.close()
+
+
 def widget_problems(browser, base, token, name):
     """(what is wrong when a chapter is opened, all of it run, and the first control
     moved by keyboard; None)"""
-    page = browser.new_page(viewport=DESK)
-    page.set_default_timeout(120_000)  # a busy machine opens slowly
+    problems = ["it stopped on the way"]
     try:
-        page.goto(f"{base}/lab/tree/{name}.ipynb?token={token}&reset",
-                  wait_until="load")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        page.wait_for_function(IS_IDLE, timeout=60_000)
+        page = lab_page(browser, base, token)
+        page.evaluate(OPEN, f"{name}.ipynb")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_function(IS_IDLE)
         run_all(page)
         slider, select = (page.locator(".jupyter-widgets .noUi-handle").first,
                           page.locator(".widget-dropdown select").first)
@@ -605,11 +633,14 @@ def widget_problems(browser, base, token, name):
             try: page.wait_for_selector(".jupyter-widgets .noUi-handle, .widget-dropdown select", timeout=10_000); break
             except TooLate:
                 if page.evaluate(ALL_RAN): run_all(page)
-        else: return ["no control appeared"], None
+        else:
+            problems = ["no control appeared"]
+            return problems, None
         # the cells below run first, then the kernel answers the hand
         page.wait_for_function(ALL_RAN, timeout=360_000)
-        return picture_changes(page, slider if slider.count() else select), None
-    finally: page.close()
+        problems = picture_changes(page, slider if slider.count() else select)
+        return problems, None
+    finally: leave_lab(whole=bool(problems))
 
 
 def end_kernel(base, token, name):
