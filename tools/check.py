@@ -3,7 +3,10 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +33,9 @@ for call in (lambda: explore(print), lambda: review_labels(numpy.eye(4), [0, 1, 
 """
 
 
+COMMANDS = []  # checks that write nothing into the project, and may run two at a time
+
+
 def fingerprint():
     "The content of everything that export and clean may write"
     files = [*ROOT.glob("nbs/*.ipynb"), *ROOT.glob("influence_nb/*.py")]
@@ -37,9 +43,11 @@ def fingerprint():
 
 
 def command(*arguments):
-    "A check that passes when a command does"
-    def check():
-        return subprocess.run([str(a) for a in arguments], cwd=ROOT).returncode == 0
+    "A check that passes when a command does; what it says goes to `output`"
+    def check(output=None):
+        return subprocess.run([str(a) for a in arguments], cwd=ROOT, stdout=output,
+                              stderr=output and subprocess.STDOUT).returncode == 0
+    COMMANDS.append(check)
     return check
 
 
@@ -112,11 +120,30 @@ CHECKS = {
 }
 
 
+def one_by_one(name):
+    print(f"── {name}", flush=True)
+    return CHECKS[name]()
+
+
+def side_by_side(names, workers=2):
+    """{name: whether it passed} of checks that run two at a time; what each says is
+    printed in one piece when it is done"""
+    def run(name):
+        start = time.time()
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+            passed = CHECKS[name](said)
+            said.seek(0)
+            print(f"── {name} ({time.time() - start:.0f} s)\n{said.read()}", flush=True)
+        return passed
+    with ThreadPoolExecutor(workers) as pool:
+        return dict(zip(names, pool.map(run, names)))
+
+
 def main():
     results = {}
-    for name, check in CHECKS.items():
-        print(f"── {name}", flush=True)
-        results[name] = check()
+    for together, group in groupby(CHECKS, lambda name: CHECKS[name] in COMMANDS):
+        if together: results |= side_by_side(list(group))
+        else: results |= {name: one_by_one(name) for name in group}
     for name, passed in results.items():
         print(f"{'passed' if passed else 'FAILED'}  {name}")
     failed = sum(not passed for passed in results.values())
