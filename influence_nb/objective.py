@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import register_pytree_node
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
@@ -170,16 +169,26 @@ def _private_copy(model):
 
 # %% ../nbs/13_objective.ipynb #13000020
 ONE_AT_A_TIME = threading.RLock()  # the switches below are shared by all threads
+_ATTENTION = {"flash": False, "mem_efficient": False, "cudnn": False, "math": True}
+_SWITCHES = [  # (what it is, a function that sets it, what it must be)
+    (torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled,
+     False),
+    *((getattr(torch.backends.cuda, f"{name}_sdp_enabled"),
+       getattr(torch.backends.cuda, f"enable_{name}_sdp"), wanted)
+      for name, wanted in _ATTENTION.items()
+      if hasattr(torch.backends.cuda, f"enable_{name}_sdp"))]
 
 @contextmanager
 def _plain_formulas(recurrent):
     "Formulas that can be differentiated twice, the same for one sample as for many"
     cudnn = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-    with ONE_AT_A_TIME, sdpa_kernel(SDPBackend.MATH), cudnn:
-        fast = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)
-        try: yield
-        finally: torch.backends.mha.set_fastpath_enabled(fast)
+    with ONE_AT_A_TIME, cudnn:
+        before = [was() for was, _, _ in _SWITCHES]
+        try:
+            for _, switch, wanted in _SWITCHES: switch(wanted)
+            yield
+        finally:
+            for (_, switch, _), value in zip(_SWITCHES, before): switch(value)
 
 # %% ../nbs/13_objective.ipynb #13000021
 #| code-fold: true
@@ -511,13 +520,20 @@ def elsewhere(
     y,  # targets, [n, …]
 ) -> tuple:  # (θ' [p], y' [n, …])
     "Parameters and targets for which losses are of ordinary size, if there are any."
+    return _evaluated_elsewhere(f, x, y)[:2]
+
+def _evaluated_elsewhere(f, x, y):
+    "The same, and the model's outputs and the loss there, where they were computed"
     generator = torch.Generator().manual_seed(0)
     factor = 0.5 + 0.5 * torch.rand(len(f.theta), generator=generator, device="cpu")
     theta = f.theta * factor.to(f.theta)
     rolled = y[torch.arange(-1, len(y) - 1, device=f.theta.device)]
-    try: value = f(theta, x, rolled)
-    except Exception: return f.theta, y
-    return (theta, rolled) if value.isfinite().all() else (f.theta, y)
+    try:
+        outputs = f.outputs(theta, x)
+        value = f.loss_of(outputs, rolled)
+    except Exception: return f.theta, y, None, None
+    if value.isfinite().all(): return theta, rolled, outputs, value
+    return f.theta, y, None, None
 
 # %% ../nbs/13_objective.ipynb #13000105
 #| code-fold: true
@@ -543,6 +559,12 @@ def _why_no_vmap(f, theta, x, y, by_loop):
     if near or not by_loop.isfinite().all(): return None
     return "its gradients differ from autograd's"
 
+def _milliseconds(f, theta, x, y):
+    "What a gradient takes"
+    started = time.perf_counter()
+    plain_gradient(f, theta, x, y)
+    return 1e3 * (time.perf_counter() - started)
+
 # %% ../nbs/13_objective.ipynb #13000048
 def vectorizes(
     f: LossOfParameters,  # the loss as a function of the parameters
@@ -555,17 +577,15 @@ def vectorizes(
         x, y = x[rows], y[rows]
         theta, y = elsewhere(f, x, y)
         try:
-            plain_gradient(f, theta, x[:1], y[:1])
-            started = time.perf_counter()
             by_loop = torch.stack([plain_gradient(f, theta, x[i:i + 1], y[i:i + 1])
                                    for i in range(len(x))])
         except Exception as error: _refuse_one(f, theta, x, y, error)
-        each = (time.perf_counter() - started) / len(x)
         reason = _why_no_vmap(f, theta, x, y, by_loop)
         f.by_vmap = reason is None
         if reason: warnings.warn(
             f"vmap does not take this model ({reason}): samples are differentiated "
-            f"one by one, at about {1e3 * each:.2g} ms each", stacklevel=3)
+            f"one by one, at about {_milliseconds(f, theta, x[:1], y[:1]):.2g} ms each",
+            stacklevel=3)
     return f.by_vmap
 
 # %% ../nbs/13_objective.ipynb #13000049
@@ -580,9 +600,8 @@ def sample_losses(
     return torch.stack([f(theta, x[i:i + 1], y[i:i + 1]) for i in range(len(x))])
 
 # %% ../nbs/13_objective.ipynb #13000081
-def _rounding(f, theta, x, y, value):
+def _rounding(f, outputs, y, value):
     "How far the loss moves with the last digits of the outputs: far if they saturate"
-    outputs = f.outputs(theta, x)
     if not isinstance(outputs, torch.Tensor): return 0.0
     nudged = outputs * (1 - 8 * torch.finfo(f.theta.dtype).eps)
     return 10 * (f.loss_of(nudged, y) - value).abs()
@@ -595,13 +614,16 @@ def check_mean(
     names: tuple = ("x", "y"),  # what the caller calls them
 ):
     "Raises `ValueError` unless the loss of a batch is the mean of its samples' losses."
-    theta, others = elsewhere(f, x, y)
-    together, each = f(theta, x, others), sample_losses(f, theta, x, others)
+    theta, others, outputs, together = _evaluated_elsewhere(f, x, y)
+    if together is None:
+        outputs = f.outputs(theta, x)
+        together = f.loss_of(outputs, others)
+    each = sample_losses(f, theta, x, others)
     if not together.isfinite(): raise ValueError(
         f"loss is not finite on {names[0]}, {names[1]}: "
         "look for saturated outputs or NaN parameters")
     precision = 1e-8 if f.theta.dtype == torch.float64 else 3e-5
-    rounding = precision * each.abs().max() + _rounding(f, theta, x, others, together)
+    rounding = precision * each.abs().max() + _rounding(f, outputs, others, together)
     if not (together - each.mean()).abs() <= rounding: raise ValueError(
         "loss of a batch is not the mean of the losses of its samples. "
         "With class weights, ignore_index or a mask: return the weighted or masked "
