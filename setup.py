@@ -44,4 +44,5 @@ setup(name=settings["lib_name"], version=settings["version"],
       install_requires=settings["requirements"].split(),
       extras_require={"lab": settings["lab_requirements"].split(),
                       "dask": settings["dask_requirements"].split(),
+                      "disk": settings["disk_requirements"].split(),
                       "dev": settings["dev_requirements"].split()},)

@@ -383,38 +383,66 @@ def refuse_other_data(
 # %% ../nbs/58_streaming.ipynb #57000036
 #| code-fold: true
 #| code-summary: "Arrays on disk"
-def _open_npy(ledger, plan, dtype):
-    "A file of the right size, made if need be"
-    path, beside = (ledger.folder / f"influences.{end}" for end in ("npy", "part"))
-    shape = plan.num_test, plan.num_train
-    if not path.exists():
-        size = math.prod(shape) * dtype.itemsize
-        free = shutil.disk_usage(ledger.folder).free
-        if size > free: raise OSError(
-            errno.ENOSPC, f"the matrix takes {size / 1e9:,.2f} GB, and "
-            f"{ledger.folder} has {free / 1e9:,.2f} GB left: give a folder elsewhere, "
-            "or ask for most_influential")
-        np.lib.format.open_memmap(beside, "w+", dtype, shape).flush()
-        if hasattr(os, "posix_fallocate"):
-            with open(beside, "r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, beside.stat().st_size)
-        os.replace(beside, path)
-    return np.lib.format.open_memmap(path, "r+")
+def _make_npy(ledger, path, shape, dtype, _):
+    "A file of the right size, if there is room"
+    size = math.prod(shape) * dtype.itemsize
+    free = shutil.disk_usage(ledger.folder).free
+    if size > free: raise OSError(
+        errno.ENOSPC, f"the matrix takes {size / 1e9:,.2f} GB, and "
+        f"{ledger.folder} has {free / 1e9:,.2f} GB left: give a folder elsewhere, "
+        "or ask for most_influential")
+    np.lib.format.open_memmap(path, "w+", dtype, shape).flush()
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
-def _open_zarr(ledger, plan, dtype):
+def _open_npy(path, mode): return np.load(path, mmap_mode=mode)
+
+def _zarr():
     try: import zarr
     except ImportError: raise ImportError(
-        "store='zarr' needs zarr: pip install 'influence_nb[disk]'") from None
-    path = str(ledger.folder / "influences.zarr")
-    if os.path.exists(path): return zarr.open_array(path, mode="r+")
-    return zarr.open_array(path, mode="w", shape=(plan.num_test, plan.num_train),
-                           chunks=(plan.test_rows, plan.train_rows), dtype=dtype)
+        "store='zarr' needs zarr, which is not installed: "
+        "pip install 'influence_nb[disk]'") from None
+    return zarr
+
+def _make_zarr(_, path, shape, dtype, chunk):
+    _zarr().open_array(str(path), mode="w", shape=shape, chunks=chunk, dtype=dtype)
+
+def _open_zarr(path, mode): return _zarr().open_array(str(path), mode=mode)
+
+_STORES = {"npy": (_make_npy, _open_npy), "zarr": (_make_zarr, _open_zarr)}
+
+# %% ../nbs/58_streaming.ipynb #57000060
+#| code-fold: true
+#| code-summary: "Opened, or made first"
+def _open_array(ledger, store, plan, dtype):
+    "The array of a plan, to write to"
+    make, read = _STORES[store]
+    path, beside = (ledger.folder / f"influences.{end}" for end in (store, "part"))
+    shape = plan.num_test, plan.num_train
+    if not path.exists():
+        shutil.rmtree(beside, ignore_errors=True)  # what a killed run has left
+        make(ledger, beside, shape, dtype, (plan.test_rows, plan.train_rows))
+        os.replace(beside, path)
+    try: array = read(path, "r+")
+    except Exception as error:  # each kind of array has errors of its own
+        array, reason = None, f"{type(error).__name__}: {error}"
+    if array is None or array.shape != shape or array.dtype != dtype:
+        reason = f"{array.shape} {array.dtype}" if array is not None else reason
+        raise ValueError(f"{path} is damaged, or no array of this plan ({reason}): "
+                         "remove it to have all blocks computed again")
+    return array
+
+def _same_values(array, rows, columns, expected):
+    "Whether a block has the checksum that the ledger says"
+    try: return checksum(array[rows, columns]) == expected
+    except Exception: return False  # torn: what a codec raises then is its own affair
 
 def _sound_blocks(ledger, plan, array):
     "Numbers of the blocks whose values are what the ledger says"
-    numbered = enumerate(plan.blocks())
-    return {number for number, (rows, columns) in numbered if number in ledger.lines
-            and ledger.lines[number]["values"] == checksum(array[rows, columns])}
+    return {number for number, (rows, columns) in enumerate(plan.blocks())
+            if number in ledger.lines and _same_values(
+                array, rows, columns, ledger.lines[number]["values"])}
 
 # %% ../nbs/58_streaming.ipynb #57000037
 #| code-fold: true
@@ -462,13 +490,13 @@ def write_influences(
     """Write the matrix of influences to disk, block by block, and go on where an
     earlier call has stopped. Raises `ValueError` for a folder of other work, and
     `OSError` where the matrix does not fit."""
-    openers = {"npy": _open_npy, "zarr": _open_zarr}
-    if store not in openers: raise ValueError(
+    if store not in _STORES: raise ValueError(
         f"store must be 'npy' or 'zarr', got {store!r}")
+    if store == "zarr": _zarr()  # before any work
     stream = Stream(influence, x_test, y_test, x, y, **options)
     ledger = Ledger(folder, stream, f"influences, {store}")
     dtype = np.dtype(str(influence.f.theta.dtype).removeprefix("torch."))
-    array = openers[store](ledger, stream.plan, dtype)
+    array = _open_array(ledger, store, stream.plan, dtype)
     finished = _sound_blocks(ledger, stream.plan, array)
     ledger.lines = {number: ledger.lines[number] for number in finished}
     with _working(stream, len(finished), progress, folder) as step:
@@ -479,9 +507,8 @@ def write_influences(
                 array[block.test, block.train] = values
                 note_block(ledger, block, values)
             step(block)
-    if store == "zarr": return array
-    array.flush()
-    return np.load(ledger.folder / "influences.npy", mmap_mode="r")
+    if store == "npy": array.flush()
+    return _STORES[store][1](ledger.folder / f"influences.{store}", "r")
 
 # %% ../nbs/58_streaming.ipynb #57000044
 class MostInfluential(NamedTuple):

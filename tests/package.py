@@ -68,7 +68,7 @@ def constraints_fit():
         return [Requirement(line) for line in (ROOT / name).read_text(encoding="utf-8")
                 .splitlines() if line and line[0] != "#"]
     library = [Requirement(text) for text in settings()["requirements"].split()]
-    book = library + [Requirement(text) for kind in ("lab", "dask", "dev")
+    book = library + [Requirement(text) for kind in ("lab", "dask", "disk", "dev")
                       for text in settings()[f"{kind}_requirements"].split()]
     for python in settings()["pythons"].split():
         new_enough = tuple(map(int, python.split("."))) >= tuple(

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE_ONLY = """
 import sys
 
-refused = ("tqdm", "ipywidgets", "IPython", "sklearn", "fastcore", "nbdev", "anywidget", "dask", "safetensors")
+refused = ("tqdm", "ipywidgets", "IPython", "sklearn", "fastcore", "nbdev", "anywidget", "dask", "safetensors", "zarr")
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in refused: raise ImportError(name)
