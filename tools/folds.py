@@ -207,7 +207,7 @@ def picture_first(cells):
         place = words[0] + 1
         return before[:place] + cells[opening:opening + 1] + before[place:] + after
     code = [cell for cell in before if cell["cell_type"] == "code"
-            and not cell["outputs"] and (is_folded(cell) or not headed)]
+            and (asks or not cell["outputs"]) and (is_folded(cell) or not headed)]
     words = [cell for cell in before if cell not in code]
     return words + cells[opening:opening + 1] + code + after
 
