@@ -1426,6 +1426,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'influence_nb/shared_checks.py'),
                                             'influence_nb.shared_checks._Subject.new': ( 'shared_checks.html#_subject.new',
                                                                                          'influence_nb/shared_checks.py'),
+                                            'influence_nb.shared_checks._Subject.scores': ( 'shared_checks.html#_subject.scores',
+                                                                                            'influence_nb/shared_checks.py'),
                                             'influence_nb.shared_checks._agrees_with_reference': ( 'shared_checks.html#_agrees_with_reference',
                                                                                                    'influence_nb/shared_checks.py'),
                                             'influence_nb.shared_checks._batches_do_not_matter': ( 'shared_checks.html#_batches_do_not_matter',

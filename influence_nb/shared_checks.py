@@ -23,7 +23,8 @@ from .ekfac import EkfacInfluence
 from .influence import DirectInfluence, NotFittedError
 from .lissa import LissaInfluence
 from .lowrank import ArnoldiInfluence, NystroemSketchInfluence
-from .training import ConvergenceWarning, TorchLogisticRegression, TorchMLP, fit_to_optimum
+from .training import (ConvergenceWarning, TorchLogisticRegression,
+                                   TorchMLP, fit_to_optimum)
 
 # %% ../nbs/76_shared_checks.ipynb #97a707b3
 class InfluenceCase(NamedTuple):
@@ -180,6 +181,10 @@ class _Subject:
     @functools.cached_property
     def influence(self): return self.fit(7)
 
+    @functools.cached_property
+    def scores(self):  # of test on training points, for several properties
+        return self.influence.influences(*self.case.test, *self.case.train)
+
     def blocks(self):  # block name → parameter names
         structure, names = (self.structure.get("block_structure", "full"),
                             list(self.oracle.named))
@@ -227,13 +232,12 @@ def _agrees_with_reference(subject):
     case, I = subject.case, subject.influence
     expected = _expected_factors(subject, *case.test)
     errors = [check_close(I.influence_factors(*case.test), expected, subject.tol),
-              check_close(I.influences(*case.test, *case.train),
+              check_close(subject.scores,
                           expected @ subject.oracle.gradients(*case.train).T,
                           subject.tol)]
     by_hand = _by_sixty_lines(subject)
     if by_hand is not None:
-        found = I.influences(*case.test, *case.train)
-        errors.append(check_close(found, by_hand, subject.tol))
+        errors.append(check_close(subject.scores, by_hand, subject.tol))
     more_than_parameters = _expected_factors(subject, *case.train)
     return max(*errors, check_close(I.influence_factors(*case.train),
                                     more_than_parameters, subject.tol))
@@ -292,14 +296,13 @@ def _self_is_the_diagonal(subject):
 def _is_symmetric(subject):
     "Equation (2)"
     I, train, test = subject.influence, subject.case.train, subject.case.test
-    return check_close(I.influences(*train, *test), I.influences(*test, *train).T,
-                       subject.tol)
+    return check_close(I.influences(*train, *test), subject.scores.T, subject.tol)
 
 # %% ../nbs/76_shared_checks.ipynb #6e141c45
 def _blocks_add_up(subject):
     "Equation (3), with the names of the blocks"
     I, train, test = subject.influence, subject.case.train, subject.case.test
-    shares, whole = I.influences_by_block(*test, *train), I.influences(*test, *train)
+    shares, whole = I.influences_by_block(*test, *train), subject.scores
     if "block_structure" in subject.structure:
         assert list(shares) == list(subject.blocks()), ("blocks are named "
                                                         f"{list(shares)}")
@@ -313,8 +316,7 @@ def _blocks_add_up(subject):
 def _batches_do_not_matter(subject):
     train, test = subject.case.train, subject.case.test
     # five batches of seven and one of five
-    seven = subject.influence.influences(*test, *train)
-    return max(check_close(subject.fit(size).influences(*test, *train), seven,
+    return max(check_close(subject.fit(size).influences(*test, *train), subject.scores,
                            subject.rounding) for size in (1, 24, 40))
 
 # %% ../nbs/76_shared_checks.ipynb #5bc9c290
@@ -491,19 +493,22 @@ def _structures(second_order_modes, block_structures, case):
     return pairs
 
 # %% ../nbs/76_shared_checks.ipynb #ddd2ca72
+_ALL_MODES = ("hessian", "gauss_newton", "empirical_fisher")
+_ALL_BLOCKS = ("full", "layer", "parameter")
+
 def influence_report(
-    make,  # make(model, loss, hessian_regularization, **structure) → an unfitted influence, such as the class itself
+    make,  # make(model, loss, λ, **structure) → an unfitted influence; the class does
     *,
-    second_order_modes=("hessian", "gauss_newton", "empirical_fisher"),  # those it supports; (None,): it has no such argument
-    block_structures=("full", "layer", "parameter"),  # those it supports; (None,): it has no such argument
-    reference=exact_inverse,  # what the inverse should do to a `DenseBlock`; None: nothing to compare with
-    tol: float = 1e-6,  # relative error allowed against the reference and its symmetry, float64
+    second_order_modes=_ALL_MODES,  # those it supports; (None,): no such argument
+    block_structures=_ALL_BLOCKS,  # those it supports; (None,): no such argument
+    reference=exact_inverse,  # what it should do to a `DenseBlock`; None: not known
+    tol: float = 1e-6,  # relative error against the reference, and of symmetry, float64
     single_tol: float = 1e-3,  # the same in float32, where `tol` is smaller
-    rounding: float = 1e-8,  # relative error allowed between two ways to the same number, float64; 1e-3 in float32
+    rounding: float = 1e-8,  # between two ways to a number, float64; 1e-3 in float32
     mode: str = "hessian",  # the curvature it uses where second_order_modes is (None,)
     dtypes=(torch.float64, torch.float32),  # precisions to run
     kinds=None,  # names of the cases to run; all of `influence_cases` by default
-    refuses: bool = True,  # also check that other modes and structures are refused; False where only some are tried
+    refuses: bool = True,  # whether other modes and structures must be refused
 ) -> list:  # of `Outcome`
     "Try every property that an influence must have, and say what held."
     outcomes = []
@@ -531,8 +536,8 @@ def influence_report(
 
 # %% ../nbs/76_shared_checks.ipynb #7929c2e8
 def check_influence_class(
-    make,  # make(model, loss, hessian_regularization, **structure) → an unfitted influence, such as the class itself
-    **options,  # second_order_modes, block_structures, reference, tol, … as in `influence_report`
+    make,  # make(model, loss, λ, **structure) → an unfitted influence; the class does
+    **options,  # second_order_modes, reference, tol, …, as in `influence_report`
 ) -> dict:  # property → largest relative error that was measured
     """Assert every property that an influence must have, on every case; the message
     lists each one that does not hold."""

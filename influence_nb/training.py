@@ -80,8 +80,9 @@ def _epoch_loss(model, data, loss, device, optimizer=None):
                 "loss must return a tensor with one number, got "
                 f"{getattr(value, 'shape', type(value).__name__)}")
             if not torch.isfinite(value):
-                raise ValueError(f"loss became {value.item()}: lower the learning rate, "
-                                 "or look for NaN in the data or the model")
+                raise ValueError(
+                    f"loss became {value.item()}: lower the learning rate, or look for "
+                    "NaN in the data or the model")
             if optimizer is not None:
                 optimizer.zero_grad()
                 value.backward()
