@@ -17,8 +17,7 @@ import numpy as np
 import matplotlib.pyplot as plt
 from .training import check_samples
 from .influence import Influence
-from .suspects import Suspects, plot_suspects
-from .suspects import _model_arrays
+from .suspects import Suspects, model_arrays, plot_suspects
 from .decisions import (DecisionFile, Review, ReviewFileError,
                                     data_fingerprint, decision_counts, decision_table,
                                     next_undecided, plain_label, where_saved)
@@ -44,7 +43,7 @@ def _influences_on(influence, x, y):
     "A function: some training points → the influences of all on them, [points, n]"
     if isinstance(influence, Influence):
         if influence.f is not None:
-            x, y = check_samples(influence.f, *_model_arrays(influence.f, x, y))
+            x, y = check_samples(influence.f, *model_arrays(influence.f, x, y))
         def rows(part):
             return influence.influences(x[part], y[part], x, y).detach().cpu().numpy()
         return rows

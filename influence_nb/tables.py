@@ -287,7 +287,10 @@ def leave_one_out_outputs(
     width = f.outputs(f.theta, x[:1]).shape[1]
     for part in chunks(len(x), 4 * len(f.theta) * width):
         outputs, J, r, hessians = output_derivatives(f, x[part], y[part])
-        Q = J @ solve(J.flatten(0, 1).T).T.view(J.shape).mT / len(x)
+        half = torch.linalg.solve_triangular(  # L⁻¹J, where H = LL'
+            solve.factor, J.flatten(0, 1).T.to(solve.factor), upper=False)
+        half = half.T.reshape(J.shape).to(J)
+        Q = half @ half.mT / len(x)
         rest = torch.eye(width, dtype=Q.dtype, device=Q.device) - Q @ hessians
         moved.append(outputs + torch.linalg.solve(rest, Q @ r[..., None])[..., 0])
     return torch.cat(moved).detach()
