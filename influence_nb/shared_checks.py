@@ -492,21 +492,20 @@ def _structures(second_order_modes, block_structures, case):
 
 # %% ../nbs/76_shared_checks.ipynb #ddd2ca72
 def influence_report(
-    make,  # (model, loss, hessian_regularization, **structure) → unfitted influence
+    make,  # make(model, loss, hessian_regularization, **structure) → an unfitted influence, such as the class itself
     *,
-    second_order_modes=("hessian", "gauss_newton", "empirical_fisher"),  # those it has
-    block_structures=("full", "layer", "parameter"),  # those it has
-    reference=exact_inverse,  # what it does to a `DenseBlock`, or None
-    tol: float = 1e-6,  # relative error against the reference, float64
+    second_order_modes=("hessian", "gauss_newton", "empirical_fisher"),  # those it supports; (None,): it has no such argument
+    block_structures=("full", "layer", "parameter"),  # those it supports; (None,): it has no such argument
+    reference=exact_inverse,  # what the inverse should do to a `DenseBlock`; None: nothing to compare with
+    tol: float = 1e-6,  # relative error allowed against the reference and its symmetry, float64
     single_tol: float = 1e-3,  # the same in float32, where `tol` is smaller
-    rounding: float = 1e-8,  # the same between two ways to one number, float64
-    mode: str = "hessian",  # its curvature, where it has no argument for it
+    rounding: float = 1e-8,  # relative error allowed between two ways to the same number, float64; 1e-3 in float32
+    mode: str = "hessian",  # the curvature it uses where second_order_modes is (None,)
     dtypes=(torch.float64, torch.float32),  # precisions to run
-    kinds=None,  # names of the cases to run; None: all of `influence_cases`
-    refuses: bool = True,  # also check that other modes and structures are refused
+    kinds=None,  # names of the cases to run; all of `influence_cases` by default
+    refuses: bool = True,  # also check that other modes and structures are refused; False where only some are tried
 ) -> list:  # of `Outcome`
-    """Try every property that an influence must have, and say what held. Modes or
-    structures of (None,) are those of a class that has no such argument."""
+    "Try every property that an influence must have, and say what held."
     outcomes = []
     for dtype in dtypes:
         bounds = (tol, rounding) if dtype == torch.float64 else (max(tol, single_tol),
@@ -532,8 +531,8 @@ def influence_report(
 
 # %% ../nbs/76_shared_checks.ipynb #7929c2e8
 def check_influence_class(
-    make,  # (model, loss, hessian_regularization, **structure) → unfitted influence
-    **options,  # reference, tol, … as in `influence_report`
+    make,  # make(model, loss, hessian_regularization, **structure) → an unfitted influence, such as the class itself
+    **options,  # second_order_modes, block_structures, reference, tol, … as in `influence_report`
 ) -> dict:  # property → largest relative error that was measured
     """Assert every property that an influence must have, on every case; the message
     lists each one that does not hold."""
