@@ -1,5 +1,5 @@
-"""The text and the figure of a run: results.md and scaling.svg from the report that
-`run.py` collected."""
+"""The text and the figures of a run: results.md, short.svg and scaling.svg from the
+report that `run.py` collected."""
 import json
 import math
 import statistics
@@ -183,39 +183,58 @@ def series(points, method, along):
                   key=lambda p: p[along])
 
 
-def draw(points, path):
-    "Memory against n, time against n, time against p, on logarithmic axes."
+def plain_svg():
+    "matplotlib.pyplot for figures that come out the same every time, with readable text"
     import matplotlib
     matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "influence_nb"
+    matplotlib.rcParams |= {"svg.hashsalt": "influence_nb", "font.size": 10,
+                            "legend.fontsize": 10}
     import matplotlib.pyplot as plt
-    fig, (memory, rows, size) = plt.subplots(1, 3, figsize=(11, 3.4),
-                                             layout="constrained")
+    return plt
+
+
+def draw(points, path):
+    "Memory and time against n, on logarithmic axes."
+    plt = plain_svg()
+    fig, (memory, rows) = plt.subplots(1, 2, figsize=(6.4, 3.6), layout="constrained")
     for (method, label), marker in zip(SCALING_METHODS.items(), "os"):
-        over_n, over_p = series(points, method, "n"), series(points, method, "p")
-        if len(over_n) < 2:
-            continue
-        memory.plot([q["n"] for q in over_n], [q["peak_mb"] for q in over_n],
-                    marker=marker, label=label)
-        for axes, found, key in ((rows, over_n, "n"), (size, over_p, "p")):
-            if len(found) > 1:
-                axes.plot([q[key] for q in found], [q["seconds"] for q in found],
-                          marker=marker,
-                          label=f"{label}: slope {slope(found, key):.2f}")
+        found = series(points, method, "n")
+        if len(found) < 2: continue
+        n = [q["n"] for q in found]
+        memory.plot(n, [q["peak_mb"] for q in found], marker=marker, label=label)
+        rows.plot(n, [q["seconds"] for q in found], marker=marker)
     n = [q["n"] for q in series(points, "cg", "n")]
     p = series(points, "cg", "n")[0]["p"]
     memory.plot(n, [8 * k * p / 2**20 for k in n], "--", color="0.5",
-                label="all gradients, n·p·8 bytes")
-    memory.set(xlabel="training rows n", ylabel="peak extra memory, MB",
-               title=f"Memory, p = {p:,}")
-    rows.set(xlabel="training rows n", ylabel="fit and influences, s",
-             title=f"Time, p = {p:,}")
-    size.set(xlabel="parameters p", ylabel="fit and influences, s",
-             title="Time, n = 2,000")
-    for axes in (memory, rows, size):
-        axes.set(xscale="log", yscale="log")
+                label="all gradients")
+    memory.set(title="peak extra memory, MB")
+    rows.set(title="fit and influences, s")
+    for axes in (memory, rows):
+        axes.set(xscale="log", yscale="log", xlabel="training rows n")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=7)
+    fig.legend(loc="outside lower center", ncols=3)
+    fig.savefig(path, metadata={"Date": None})
+    plt.close(fig)
+
+
+def draw_short(found, path):
+    "Seconds of ours and of the fastest peer as good, one row a workload."
+    plt = plain_svg()
+    kept = {name: one for name, one in found["workloads"].items() if "peer" in one}
+    fig, axes = plt.subplots(figsize=(6.4, 3.1), layout="constrained")
+    for row, one in enumerate(kept.values()):
+        seconds, peer = one["seconds"], one["seconds"] * one["peer_ratio"]
+        axes.plot([seconds, peer], [row, row], color="0.8", linewidth=2, zorder=0)
+        axes.plot(seconds, row, "ko", label="" if row else "influence_nb")
+        axes.plot(peer, row, "o", color="black", markerfacecolor="white",
+                  label="" if row else "fastest peer as good")
+        axes.annotate(f"× {one['peer_ratio']:.1f}", (max(peer, seconds), row), (7, 0),
+                      textcoords="offset points", va="center")
+    axes.set(xscale="log", xlabel="seconds, fit and influences")
+    axes.set_yticks(range(len(kept)), kept)
+    axes.margins(x=0.15)
+    axes.invert_yaxis()
+    fig.legend(loc="outside upper center", ncols=2, frameon=False)
     fig.savefig(path, metadata={"Date": None})
     plt.close(fig)
 
@@ -226,13 +245,11 @@ def scaling_lines(points):
              "noisy digits, float64; network 64-h-h/4-10 as initialized, Gauss-Newton "
              "matrix with λ = 0.01, ten steps of conjugate gradient, or EKFAC. "
              "Memory is the peak over the loaded process less the result.", "",
-             "![Three panels on logarithmic axes. Left: peak extra memory of "
+             "![Two panels on logarithmic axes. Left: peak extra memory of "
              "influence_nb against the number of training "
-             "rows, beside a dashed line for keeping every gradient. Middle: time "
-             "against the number of rows. Right: time "
-             "against the number of parameters.](scaling.svg)", "",
-             "*Time and memory against the number of training rows, and time against "
-             "the number of parameters.*", "", "| method | along | sizes | seconds | "
+             "rows, beside a dashed line for keeping every gradient. Right: time "
+             "against the number of rows.](scaling.svg)", "",
+             "*Memory and time against the number of training rows.*", "", "| method | along | sizes | seconds | "
              "slope | peak, MB |", "|---|---|---|---|--:|---|"]
     for method, label in SCALING_METHODS.items():
         for along in ("n", "p"):
@@ -266,9 +283,20 @@ def attempt_lines(path=Path(__file__).with_name("attempts.json")):
     return lines
 
 
+def picture_lines(found):
+    "The figure at the top, described."
+    if not any("peer" in one for one in found["workloads"].values()): return []
+    return ["", "![One row a workload on a logarithmic axis of seconds. A filled dot, "
+            "influence_nb, lies left of an open one, the fastest peer that is as good, "
+            "in every row; beside them stands by how many times.](short.svg)", "",
+            "*Seconds of influence_nb and of the fastest peer that is as good, on the "
+            "workloads below. On W4 and W4b these are seconds of the processor.*"]
+
+
 def markdown(report):
     "The whole report."
-    lines = ["# Benchmarks", "", f"Measured on {report['date']} on {report['cores']} "
+    lines = ["# Benchmarks", *picture_lines(report["summary"]), "",
+             f"Measured on {report['date']} on {report['cores']} "
              f"cores ({report['threads']} threads), {report['system']}, "
              f"Python {report['python']}, in one run, but for the tables that say "
              "otherwise: each measurement in a process of "
@@ -277,7 +305,7 @@ def markdown(report):
              "compare within a table.", "", "**Run it again**: `python "
              "benchmarks/run.py` from the project's environment makes the peers' "
              "environments and the trained networks on first use, measures "
-             "everything and writes this page, `results.json` and `scaling.svg`; "
+             "everything and writes this page, `results.json` and the figures; "
              "`--only W4,W5`, `--libraries influence_nb,pydvl`, `--quick` for a part.",
              "", "**Read it**: *loader* is the time inside the data loaders' own "
              "iteration, which *fit*, *influences* and "

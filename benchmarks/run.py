@@ -5,9 +5,9 @@ Every peer lives in an environment of its own under benchmarks/.envs/, made on f
 from requirements-<peer>.txt; the digits' networks and the reference answers are made
 there too (prepare.py). Every measurement is a process of its own (worker.py), warmed
 up, under limits of time and memory; the libraries take turns, and medians are kept.
-Writes results.json, results.md and scaling.svg (report.py); a partial run (--only,
---libraries, --quick) prints its tables and writes only with --write. It then replaces
-whole workloads, never a row among others, and their tables say when and how they were
+Writes results.json, results.md, short.svg and scaling.svg (report.py); a partial run
+(--only, --libraries, --quick) prints its tables and writes only with --write. It then
+replaces whole workloads, never a row among others, and their tables say when and how they were
 measured, since times compare only within one run.
 """
 import argparse
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import prepare
 import scaling
-from report import draw, markdown, summary
+from report import draw, draw_short, markdown, picture_lines, summary
 from workloads import TITLES, WORKLOADS
 
 HERE = Path(__file__).resolve().parent
@@ -249,8 +249,9 @@ def main():
     if args.write or not partial:
         (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
         (HERE / "results.md").write_text(text)
-        if scaled:
-            draw(scaled, HERE / "scaling.svg")
+        if scaled: draw(scaled, HERE / "scaling.svg")
+        if picture_lines(report["summary"]):
+            draw_short(report["summary"], HERE / "short.svg")
     print(text)
     unexpected = [row for rows in workloads.values() for row in rows if "failed" in row
                   and not row["failed"].startswith(("not available", "over ",

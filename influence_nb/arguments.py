@@ -177,6 +177,8 @@ def fitted(
     raise TypeError(f"{name} must be a fitted influence, got {type(value).__name__}")
 
 # %% ../nbs/90_arguments.ipynb #a9000014
+#| code-fold: true
+#| code-summary: "Labels that only tell samples apart, and seeds"
 def classes(
     value,  # a class for each sample: numbers, or names
     name: str,  # of the argument
@@ -230,6 +232,8 @@ KINDS = {name: look for names, look in {
 }.items() for name in names.split()}
 
 # %% ../nbs/90_arguments.ipynb #a9000018
+#| code-fold: true
+#| code-summary: "Names with a meaning of their own in one function"
 # what a name means in one function only; None: the function looks by itself
 ELSEWHERE = {
     "Slider.low": real, "Slider.high": real, "Slider.step": real, "Slider.value": real,

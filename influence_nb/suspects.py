@@ -666,5 +666,5 @@ def plot_suspects(
         title = f"given {suspects.given[i]}"
         if suspects.guess is not None:
             title += f"\nguess {suspects.guess[i]} ({suspects.probability[i]:.0%})"
-        ax.set_title(title, fontsize=8)
+        ax.set_title(title, fontsize=9)
     return axes

@@ -111,6 +111,10 @@ def test_picture_first():
     assert order(*headed, code(picture % "a"))[-2:] == ["x = 1", "draw()"]
     assert order(*headed, *[words(".")] * 20, code(picture % "question"))[2:6] == [
         "why", "draw()", "## How", "x = 1"]
+    shows = code("table", "1 2 3")
+    assert order(words("why"), shows, code(picture % "a")) == ["why", "table", "draw()"]
+    assert order(words("why"), shows, code(picture % "question")) == [
+        "why", "draw()", "table"], "a table, too, comes after the picture of the question"
 
 
 def main():

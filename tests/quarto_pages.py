@@ -336,6 +336,8 @@ def check_figures(site, asked):
             for name in ("lines", "play", "again", "tour", "tours",
                          "explore")] == list("123456")
     assert not page.select("[data-caption]")
+    explorer = page.select_one("figure:has(.explorer-figure)")
+    assert explorer.find(True).name == "figcaption", "its caption stands above it"
 
 
 def check_pictures(site, asked):
@@ -343,6 +345,7 @@ def check_pictures(site, asked):
     in either renderer, once"""
     told = PngInfo()
     told.add_text("smallest text", "0.02000")
+    told.add_text("shown width", "150")
     Image.new("RGB", (300, 200)).save(picture := io.BytesIO(), "png", pnginfo=told)
     source = "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
     page = BeautifulSoup(f'''<h2>On this page</h2><main><p><em>Takes an hour. Needs
@@ -355,6 +358,7 @@ def check_pictures(site, asked):
         pages.name_needs(page)
     boxes = page.select(".picture")
     assert [box["style"] for box in boxes] == ["--readable: 403px; --ratio: 1.500"]
+    assert [box.img["width"] for box in boxes] == ["150"]  # of 300 pixels
     assert [words.em.get_text()[:5] for words in page.select(".needs")] == ["Takes"]
     assert len(page.select(".needs")) == 1
 
@@ -428,6 +432,11 @@ def check_frames(site, asked):
         "method", "error", "way", "both"] and len(heads) == 1
     assert [cell.get_text() for cell in page.select(".number")] == [
         "error", "0.10 ± 0.02", "1", "1e-3"]
+    assert page.select(".narrow") and not page.select(".many")
+    row = "<tr>" + "<td>1</td>" * (pages.MANY + 1) + "</tr>"
+    wide = pages.BeautifulSoup(f"<main><table>{row}</table></main>", "html.parser")
+    for _ in range(2): pages.wrap_tables(wide)
+    assert len(wide.select(".table-scroll > table.many")) == 1
 
 
 def check_once(site, asked):

@@ -19,7 +19,7 @@ from execnb.shell import CaptureShell
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-SMALLEST_TEXT = "smallest text"  # what `warm.py` writes into a picture
+TOLD = ("smallest text", "shown width")  # what `warm.py` writes into a picture
 PLAYERS_OF_A_PAGE = 1_200_000  # bytes of pictures that all players of a page share
 # outputs that are figures of their own making
 MOVABLE = re.compile('<div class="(player|review-tour|explorer-figure)"')
@@ -33,7 +33,8 @@ def smaller(picture):
     it"""
     out, told, before = (io.BytesIO(), PngInfo(),
                          Image.open(io.BytesIO(base64.b64decode(picture))))
-    if SMALLEST_TEXT in before.info: told.add_text(SMALLEST_TEXT, before.info[SMALLEST_TEXT])
+    for name in TOLD:
+        if name in before.info: told.add_text(name, before.info[name])
     (before.convert("RGB").quantize(128, dither=Image.Dither.NONE)
      .save(out, "png", optimize=True, pnginfo=told))
     return base64.b64encode(out.getvalue()).decode()
@@ -69,9 +70,10 @@ def visible(outputs):
             yield nbformat.from_dict(output)
 
 
-def run_cells(notebook):
-    "Run all cells here, as `nbdev_test` does, and keep what they show"
-    shell = CaptureShell(mpl_format="png", timeout=600)
+def run_cells(notebook, pictures="png"):
+    """Run all cells here, as `nbdev_test` does, and keep what they show; `pictures`:
+    "retina" for twice the pixels"""
+    shell = CaptureShell(mpl_format=pictures, timeout=600)
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type != "code": continue
         with redirect_stdout(io.StringIO()):
@@ -97,7 +99,7 @@ def execute(
             PLAYERS_OF_A_PAGE // max(players, 1))}
     os.chdir(path.parent)
     sys.path.insert(0, "")
-    run_cells(notebook)
+    run_cells(notebook, "retina" if widgets == "player" else "png")
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})

@@ -60,6 +60,11 @@ def caption_players(soup):
         caption = soup.new_tag("figcaption")
         caption.string = words
         player.wrap(soup.new_tag("figure", attrs={"class": "figure"})).append(caption)
+    for explorer in soup.select("figure .explorer-figure"):
+        # it is tall, and its caption says what to do
+        figure = explorer.find_parent("figure")
+        caption = figure.find("figcaption")
+        if caption: figure.insert(0, caption.extract())
 
 
 def number_figures(soup):
@@ -215,10 +220,13 @@ def add_class(element, name):
 
 
 READABLE = 8.05  # px of the smallest text of a picture, on every screen
-SMALLEST_TEXT = re.compile(rb"smallest text\0(0\.\d+)")  # `warm.py` writes it
+# `warm.py` writes both into a picture
+SMALLEST_TEXT = re.compile(rb"smallest text\0(0\.\d+)")
+SHOWN_WIDTH = re.compile(rb"shown width\0(\d+)")
 FIGURES_OF_THEIR_OWN = ("player", "review-tour", "explorer-figure")
 TAKES = re.compile(r"(Takes|About)\b[^.]*\b(minutes|hours?)\b")
 NARROW = 5  # columns of a table whose numbers and intervals fit on one line
+MANY = 7  # columns, from which on a table is set in smaller type
 ONE_NUMBER = r"[-−+]?[\d,]*\.?\d+(e[-+]?\d+)?%?"
 NUMBER = re.compile(rf"{ONE_NUMBER}( ± {ONE_NUMBER})?")
 
@@ -248,6 +256,8 @@ def wrap_tables(soup):
         if len(text) > 30: add_class(cell, "words")
         if NUMBER.fullmatch(text): add_class(cell, "number")
     for table in soup.select("main table.dataframe"): one_head(table)
+    for table in soup.select("main table"):
+        if len(cells_of(table.select_one("tr"))) > MANY: add_class(table, "many")
     for table in soup.select("main table:not(.table-scroll > table)"):
         table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
     for corner in soup.select("main th"):
@@ -261,6 +271,8 @@ def readable_pictures(soup):
         if picture.find_parent(class_=("picture", *FIGURES_OF_THEIR_OWN)): continue
         start = base64.b64decode(picture["src"].partition(",")[2][:4000])
         told, size = SMALLEST_TEXT.search(start), struct.unpack(">II", start[16:24])
+        width = SHOWN_WIDTH.search(start)  # half of its pixels
+        if width: picture["width"] = width[1].decode()
         if not told: continue
         needed = math.ceil(READABLE / float(told[1]))
         style = f"--readable: {needed}px; --ratio: {size[0] / size[1]:.3f}"
@@ -307,8 +319,8 @@ def ways_in(soup):
                                                "a[href]")]
     study = [href for href in chapters if "mislabeling" in href]
     start = [a["href"] for a in soup.select("#quarto-sidebar a[href$='_start.html']")]
-    ways = [("Start here", start[:1]), ("Read from the first chapter", chapters[:1]),
-            ("The case study", study), ("A dozen lines of code", ["#a-dozen-lines"]),
+    ways = [("Start here", start[:1]), ("First chapter", chapters[:1]),
+            ("The case study", study), ("A dozen lines", ["#a-dozen-lines"]),
             ("All chapters", ["#the-chapters"])]
     nav = soup.new_tag("nav",
                        attrs={"class": "ways-in", "aria-label": "where to begin"})

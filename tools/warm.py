@@ -1,7 +1,7 @@
 """What processes that run notebooks share: loaded once, before they part.
 
-Every picture also tells how large its smallest text is, as a part of its width, so that
-the size at which a page shows it can be measured.
+Every picture also tells how wide a page shows it, and how large its smallest text is, as
+a part of that width, so that the size at which a page shows it can be measured.
 
 Importing it also keeps pyplot from drawing every figure twice more: after each cell
 (showing a figure draws it anyway), and to find a margin to cut off, which figures with
@@ -25,6 +25,12 @@ from matplotlib_inline.config import InlineBackend
 plain_print_figure = matplotlib.backend_bases.FigureCanvasBase.print_figure
 
 
+def chunk(name, text):
+    "A text in a PNG file, as bytes"
+    body = b"tEXt" + f"{name}\0{text}".encode("latin-1")
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
 def print_figure(canvas, filename, *arguments, format=None, **options):
     "Matplotlib's own; a PNG in memory also tells its smallest text, once it is drawn"
     plain_print_figure(canvas, filename, *arguments, format=format, **options)
@@ -32,11 +38,11 @@ def print_figure(canvas, filename, *arguments, format=None, **options):
              if text.get_visible() and text.get_text().strip()]
     if not texts or format != "png" or not isinstance(filename, io.BytesIO): return
     part = min(texts) / 72 / canvas.figure.get_figwidth()
-    body = b"tEXt" + f"smallest text\0{part:.5f}".encode("latin-1")
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    width = round(100 * canvas.figure.get_figwidth())  # px of the page, whatever the dpi
+    chunks = chunk("smallest text", f"{part:.5f}") + chunk("shown width", str(width))
     picture = filename.getvalue()
     filename.seek(0)
-    filename.write(picture[:33] + chunk + picture[33:])  # after the header
+    filename.write(picture[:33] + chunks + picture[33:])  # after the header
 
 
 matplotlib.backend_bases.FigureCanvasBase.print_figure = print_figure
