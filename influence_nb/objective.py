@@ -6,7 +6,7 @@
 __all__ = ['ONE_AT_A_TIME', 'plain_loss', 'Inputs', 'concatenate', 'call_model', 'LossOfParameters', 'plain_gradient',
            'as_samples', 'split_batch', 'shuffles', 'refuse_shuffling', 'as_targets', 'Batches', 'telling_rows',
            'elsewhere', 'vectorizes', 'sample_losses', 'check_mean', 'drop_idle_hooks', 'check_samples',
-           'regularized_objective', 'checked_number', 'checked_whole']
+           'checked_number', 'checked_whole', 'regularized_objective']
 
 # %% ../nbs/13_objective.ipynb #13000003
 import copy
@@ -788,27 +788,6 @@ def check_samples(
     _check_loss(f, x, y, names)
     return x, y
 
-# %% ../nbs/13_objective.ipynb #13000066
-def regularized_objective(
-    f: LossOfParameters,  # the loss as a function of the parameters
-    x,  # inputs, [n, …]
-    y,  # targets, [n, …]
-    hessian_regularization: float = 0.0,  # λ
-    sample_weights=None,  # [n], all one by default
-):  # R, a function of θ [p]
-    "R(θ) = (1/n) Σ wᵢ L(zᵢ, θ) + (λ/2)‖θ‖². Raises `ValueError` for bad λ or weights."
-    lam = checked_number(hessian_regularization, "hessian_regularization")
-    penalty = lambda theta: lam / 2 * theta @ theta
-    if sample_weights is None: return lambda theta: f(theta, x, y) + penalty(theta)
-    weights = torch.as_tensor(sample_weights, device=f.theta.device).to(f.theta)
-    if weights.shape != (len(x),): raise ValueError(
-        f"sample_weights must have shape [{len(x)}], got {tuple(weights.shape)}")
-    if not weights.isfinite().all(): raise ValueError(
-        "sample_weights holds NaN or infinite entries")
-    vectorizes(f, x, y)
-    losses = lambda theta: sample_losses(f, theta, x, y)
-    return lambda theta: (weights * losses(theta)).mean() + penalty(theta)
-
 # %% ../nbs/13_objective.ipynb #13000067
 #| code-fold: true
 #| code-summary: "Numbers that a user gives"
@@ -845,3 +824,24 @@ def checked_whole(
     if isinstance(number, numbers.Integral) and least <= number < 2**63:
         return int(number)
     raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+
+# %% ../nbs/13_objective.ipynb #13000066
+def regularized_objective(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    x,  # inputs, [n, …]
+    y,  # targets, [n, …]
+    hessian_regularization: float = 0.0,  # λ
+    sample_weights=None,  # [n], all one by default
+):  # R, a function of θ [p]
+    "R(θ) = (1/n) Σ wᵢ L(zᵢ, θ) + (λ/2)‖θ‖². Raises `ValueError` for bad λ or weights."
+    lam = checked_number(hessian_regularization, "hessian_regularization")
+    penalty = lambda theta: lam / 2 * theta @ theta
+    if sample_weights is None: return lambda theta: f(theta, x, y) + penalty(theta)
+    weights = torch.as_tensor(sample_weights, device=f.theta.device).to(f.theta)
+    if weights.shape != (len(x),): raise ValueError(
+        f"sample_weights must have shape [{len(x)}], got {tuple(weights.shape)}")
+    if not weights.isfinite().all(): raise ValueError(
+        "sample_weights holds NaN or infinite entries")
+    vectorizes(f, x, y)
+    losses = lambda theta: sample_losses(f, theta, x, y)
+    return lambda theta: (weights * losses(theta)).mean() + penalty(theta)

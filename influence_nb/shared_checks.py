@@ -82,6 +82,10 @@ def influence_cases(
                           test=tuple(map(convert, case.test)))
             for case in _trained_cases(damping)]
 
+# %% ../nbs/76_shared_checks.ipynb #8157ff1b
+def _double(x, y):
+    return x.double(), y.double() if y.is_floating_point() else y
+
 # %% ../nbs/76_shared_checks.ipynb #b2fd9b22
 class DenseOracle:
     "Gradients and curvature matrices of a case by dense algebra, in float64."
@@ -129,10 +133,6 @@ class DenseOracle:
                                                 in_dims=(None, 0))(self.theta, x), y)
         return torch.einsum("nap,nab,nbq->pq", J,
                             Lambda.reshape(len(x), J.shape[1], -1), J) / len(x)
-
-# %% ../nbs/76_shared_checks.ipynb #8157ff1b
-def _double(x, y):
-    return x.double(), y.double() if y.is_floating_point() else y
 
 # %% ../nbs/76_shared_checks.ipynb #10b53e28
 class DenseBlock(NamedTuple):
