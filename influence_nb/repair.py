@@ -34,7 +34,7 @@ def predicted_repair_change(
     x_test,  # test inputs, [N_test, …]
     y_test,  # test targets, [N_test, …]
 ) -> torch.Tensor:  # change of the mean test loss by each point's repair alone, [n]
-    """Equation (7) for every point: the old target's mean influence minus the new
+    """Equation (1) for every point: the old target's mean influence minus the new
     one's, over n."""
     before, after = (mean_influence(influence, x_test, y_test, x, target)
                      for target in (y, y_new))
