@@ -96,6 +96,13 @@ def train(layers, quick):
             "test_accuracy": accuracy, "largest_eigenvalue": largest}
 
 
+def trained(layers, quick=False):
+    "The network of these widths, made if it is missing."
+    path = kept(layers, quick)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists(): torch.save(train(layers, quick), path)
+
+
 def exact_hessian(net, x, y, G_test):
     """(H + λI)⁻¹ G_testᵀ, [p, m]: dense for one hidden layer, otherwise by conjugate
     gradients, deflated by Lanczos."""

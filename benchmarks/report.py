@@ -262,6 +262,60 @@ def scaling_lines(points):
     return lines
 
 
+BEYOND = """
+## Beyond memory
+
+What `large.py` found: a million points of two blobs (W8: 1,000 queries, the ten most
+helpful and the ten most harmful points of each, and all self-influences); the digits
+repeated to 100,000 with the network of W5 and EKFAC (W9: 100 queries, the same
+question); W9 by worker processes of Dask with one thread each (W10). A peer that would
+not end in ten minutes on one core gets fewer points, so compare milliseconds a point.
+*Seconds* are of fit and question together; where the clock is the processor's, those of
+the worker that had most to do. *Bound* is what the matrix products that EKFAC cannot do
+without take at the rate of a large product in the same process. *Error* is the relative
+distance of the values found from what EKFAC is defined to give at these points, by code
+of its own in float64 (for W8, from dense algebra); the peers' Fisher differs, as in W5.
+
+| work | library, method | points | workers | seconds | ms a point | × ours | bound, s | peak, MB | error | measured |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"""
+
+
+def taken(row):
+    "Seconds of a row of `large.py`; by the processor's clock, of its busiest worker"
+    if row["clock"] == "processor" and row.get("worker_processor_s"):
+        return max(row["worker_processor_s"])
+    return row["seconds"]
+
+
+def large_lines(rows):
+    "A line for each measurement of large.py, and what the workers gained"
+    lines = BEYOND.split("\n")
+    each = {(row["work"], row["library"], row["workers"]): taken(row) / row["rows"]
+            for row in rows if "failed" not in row}
+    for row in rows:
+        key = row["work"], row["library"], row["workers"]
+        start = [row["work"], f"{name_of(row)}, {row['method']}", f"{row['rows']:,}",
+                 str(row["workers"] or "–")]
+        if "failed" in row:
+            lines.append(f"| {' | '.join(start)} | {row['failed'][:80]} |" + " |" * 6)
+            continue
+        ours = each.get((row["work"], "influence_nb", row["workers"]))
+        cells = [cell(taken(row)), f"{1e3 * each[key]:.3g}",
+                 f"{each[key] / ours:.1f}" if ours else "–",
+                 cell(row["bound_s"]) if "bound_s" in row else "–",
+                 f"{row['peak_mb']:.0f}" if "peak_mb" in row else "–",
+                 f"{row['error']:.1e}", f"{row['date']}, {row['clock']} clock, "
+                 f"{row['threads']} thread{'s' * (row['threads'] > 1)}"]
+        lines.append(f"| {' | '.join(start + cells)} |")
+    one, two = (each.get(("W10", "influence_nb", workers)) for workers in (1, 2))
+    if one and two: lines += ["", f"- W10, influence_nb: two workers are {one / two:.2f} "
+                              "times as fast as one."]
+    apart = [row["difference"] for row in rows if "difference" in row]
+    if apart: lines += [f"- W10, influence_nb: the values differ from those of one "
+                        f"process by {max(apart):.1e} (relative, float32)."]
+    return lines
+
+
 def attempt_lines(path=Path(__file__).with_name("attempts.json")):
     "Ways to W4 that were tried (attempts.py), cheapest first; nothing without the file"
     if not path.exists():
@@ -333,6 +387,8 @@ def markdown(report):
     for workload, rows in report["workloads"].items():
         lines += table(workload, rows, report.get("apart", {}).get(workload))
         lines += attempt_lines() if workload == "W4b" else []
+    if report.get("large"):
+        lines += large_lines(report["large"])
     torches = {f"{NAMES.get(r['library'], r['library'])} with torch {r['torch']}"
                for rows in report["workloads"].values() for r in rows if "torch" in r}
     return "\n".join(lines + ["", "Versions: " + "; ".join(sorted(torches)) + ".", ""])

@@ -24,6 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import large
 import prepare
 import scaling
 from report import draw, draw_short, markdown, picture_lines, summary
@@ -168,6 +169,29 @@ def collect_scaling(args):
     return points
 
 
+def collect_large(args):
+    "Work beyond memory (W8, W9, W10), ten minutes a row at most: [row, …]."
+    rows, shared = [], 15 if args.clock == "processor" else 1
+    limited = argparse.Namespace(**vars(args) | {"limit": 600})
+    found = Path(tempfile.mkdtemp())
+    for work, library, workers in large.jobs(args.only, args.libraries):
+        points = large.QUICK if args.quick else large.rows_of(work, library)
+        keep = found / f"{work}-{library}-{workers}.pt"
+        row = watched([args.pythons[library], HERE / "large.py", work, library,
+                       "--rows", points, "--workers", workers, "--threads",
+                       args.threads, "--clock", args.clock, "--keep", keep], limited,
+                      600 * shared)
+        alone = found / f"W9-{library}-0.pt"
+        if work == "W10" and keep.exists() and alone.exists():
+            row["difference"] = large.difference(keep, alone)
+        rows.append({"work": work, "library": library, "rows": points,
+                     "method": large.METHODS[library][work], "workers": workers} | row)
+        print(f"{work}: {library}, {points:,} points, {workers} workers: "
+              f"{row.get('failed') or '%.1f s' % row['seconds']}", file=sys.stderr,
+              flush=True)
+    return rows
+
+
 def merged(report, path):
     """A partial run's report in the place of the same workloads in the one at `path`,
     with a line on how they were measured."""
@@ -178,6 +202,10 @@ def merged(report, path):
     rows = whole["workloads"] | report["workloads"]
     whole["workloads"] = {name: rows[name] for name in WORKLOADS if name in rows}
     whole["scaling"] = report["scaling"] or whole["scaling"]
+    new = {row["work"] for row in report["large"]}
+    whole["large"] = report["large"] + [row for row in whole.get("large", [])
+                                        if row["work"] not in new]
+    whole["large"].sort(key=lambda row: int(row["work"][1:]))
     return whole | {"summary": summary(whole["workloads"])}
 
 
@@ -199,7 +227,7 @@ def listed(choices):
 
 
 def main():
-    everything = [*WORKLOADS, "scaling"]
+    everything = [*WORKLOADS, "scaling", *large.ROWS]
     cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
              else os.cpu_count())
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -228,12 +256,14 @@ def main():
     if args.quick:
         args.rounds = args.repeats = 1
     prepare.ready(args.only, args.quick)
+    if {"W9", "W10"} & set(args.only): prepare.trained(large.NETWORK)
     args.pythons = {library: interpreter(library) for library in args.libraries}
 
     started = time.monotonic()
     workloads = collect(args)
     scaled = (collect_scaling(args) if "scaling" in args.only
               and "influence_nb" in args.libraries else [])
+    beyond = collect_large(args)
     described = {"date": datetime.date.today().isoformat(), "cores": cores,
                  "threads": args.threads, "system": f"{platform.system()} "
                  f"{platform.machine()}", "python": platform.python_version(),
@@ -242,7 +272,8 @@ def main():
                  "limit_s": args.limit, "memory_gb": args.memory_gb,
                  "minutes": round((time.monotonic() - started) / 60, 1)}
     report = described | {"summary": summary(workloads), "workloads": workloads,
-                          "scaling": scaled}
+                          "scaling": scaled, "large": [
+                              row | {"date": described["date"]} for row in beyond]}
     if partial and args.write and not args.quick:
         report = merged(report, HERE / "results.json")
     text = markdown(report)
@@ -253,7 +284,8 @@ def main():
         if picture_lines(report["summary"]):
             draw_short(report["summary"], HERE / "short.svg")
     print(text)
-    unexpected = [row for rows in workloads.values() for row in rows if "failed" in row
+    unexpected = [row for rows in [*workloads.values(), beyond] for row in rows
+                  if "failed" in row
                   and not row["failed"].startswith(("not available", "over ",
                                                     "out of memory"))]
     return bool(unexpected)

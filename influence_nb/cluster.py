@@ -9,15 +9,14 @@ __all__ = ['added', 'scaled', 'in_pairs', 'Chunks', 'ChunkedCurvature', 'Cluster
 #| code-fold: true
 #| code-summary: "Imports of the module"
 import copy
-import hashlib
 import math
 import torch
 from .objective import check_samples, checked_whole
 from .curvature import Curvature
 from .influence import (FittedInverse, NotFittedError, dampings,
                                     parameter_blocks)
-from .streaming import (MostInfluential, merge_largest, nothing_yet,
-                                    refuse_changed)
+from .streaming import (MostInfluential, digest_of_chunks, merge_largest,
+                                    nothing_yet, refuse_changed)
 
 # %% ../nbs/60_dask.ipynb #60000008
 #| code-fold: true
@@ -215,8 +214,8 @@ class ChunkedCurvature(_Distant):
         told = _dask().compute(*map(delayed(_told), self.parts))
         self.sizes, digests = zip(*told)
         chunks.counts, self.num_samples = self.sizes, sum(self.sizes)
-        together = hashlib.sha256("".join(map(str, digests)).encode()).hexdigest()
-        self.digest = None if None in digests else f"chunks {together[:32]}"
+        known = None not in digests
+        self.digest = digest_of_chunks(digests, self.sizes) if known else None
         self.example = delayed(_example)(self.parts[0]).compute()
 
     def mean_of(self, function, *arguments):  # of function(curvature of a chunk, …)

@@ -21,7 +21,7 @@ from .objective import LossOfParameters
 from .curvature import Curvature
 from .influence import FittedInverse, NotFittedError, parameter_blocks
 from .pieces import restricted
-from .streaming import described, differences
+from .streaming import described, differences, digest_like
 
 # %% ../nbs/59_saving.ipynb #59000009
 def _pack_tensor(t, tensors):
@@ -239,7 +239,10 @@ def load_influence(
         whole = Curvature(f, train_loader, influence.second_order_mode)
         if whole.digest is None: raise ValueError(
             "train_loader shuffles: give the same data with shuffle=False")
-        if whole.digest != words["data"]: _refuse_other(
+        told = words["data"]  # chunk by chunk, if it was fitted on a cluster
+        here = whole.digest
+        if told.startswith("chunks of "): here = digest_like(told, whole.data)
+        if here != told: _refuse_other(
             path, ["train_loader gives other data, or in another order"])
     fitted = copy.copy(influence)
     fitted.f, fitted.blocks = f, parameter_blocks(f, influence.block_structure)

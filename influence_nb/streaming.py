@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['Plan', 'plan_blocks', 'Samples', 'refuse_changed', 'Block', 'Stream', 'stream_blocks', 'influence_blocks',
-           'merge_largest', 'nothing_yet', 'described', 'differences', 'write_whole', 'checksum', 'Ledger',
-           'note_block', 'refuse_other_data', 'write_influences', 'MostInfluential', 'most_influential',
-           'mean_influences', 'streamed_self_influences', 'StreamCost', 'streaming_cost']
+           'merge_largest', 'nothing_yet', 'described', 'differences', 'write_whole', 'checksum', 'digest_of_chunks',
+           'digest_like', 'Ledger', 'note_block', 'refuse_other_data', 'write_influences', 'MostInfluential',
+           'most_influential', 'mean_influences', 'streamed_self_influences', 'StreamCost', 'streaming_cost']
 
 # %% ../nbs/58_streaming.ipynb #57000002
 #| code-fold: true
 #| code-summary: "Imports of the module"
 import errno
+import hashlib
 import json
 import math
 import os
@@ -307,6 +308,33 @@ def checksum(
     "The same for the same bytes."
     if not isinstance(content, bytes): content = np.ascontiguousarray(content).data
     return zlib.crc32(content)
+
+# %% ../nbs/58_streaming.ipynb #57000064
+def digest_of_chunks(
+    digests,  # hashes of the chunks, in order
+    sizes,  # samples in each
+) -> str:  # that begins with "chunks of"
+    "A name for data in chunks."
+    together = hashlib.sha256("".join(map(str, digests)).encode()).hexdigest()[:32]
+    return f"chunks of {','.join(map(str, sizes))}: {together}"
+
+def digest_like(
+    told: str,  # a name of data
+    batches,  # batches (x, y), in order
+) -> str:  # the name that these data have if they are cut as those
+    "Cut data as others were cut that `digest_of_chunks` has named, and name them."
+    words, _, _ = told.removeprefix("chunks of ").partition(":")
+    sizes, digests = list(map(int, words.split(","))), []
+    held, there, batches = [], 0, iter(batches)
+    for size in sizes:
+        while there < size and (batch := next(batches, None)):
+            held, there = held + [batch], there + len(batch[0])
+        if there < size: return f"only {sum(sizes[:len(digests)]) + there} samples"
+        x, y = map(concatenate, zip(*held))
+        digests.append(digested([(x[:size], y[:size])])[1])
+        held, there = [(x[size:], y[size:])], there - size
+    more = there or next(batches, None) is not None
+    return "more samples" if more else digest_of_chunks(digests, sizes)
 
 # %% ../nbs/58_streaming.ipynb #57000055
 class Ledger:

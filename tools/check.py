@@ -109,6 +109,8 @@ CHECKS = {
         sys.executable, ROOT / "tests/desk.py"),
     "a writer killed twenty times leaves the same bits": command(
         sys.executable, ROOT / "tests/streaming.py"),
+    "an accelerator gives the processor's numbers, where there is one": command(
+        sys.executable, ROOT / "tests/device.py"),
     "a messy table becomes clean labels, whatever the model": command(
         sys.executable, ROOT / "tests/messy.py"),
     "processes of a cluster give the numbers of one machine": command(
