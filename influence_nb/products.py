@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ELEMENTWISE', 'COLUMNS', 'TANGENT_ELEMENTS', 'DENSE_ELEMENTS', 'chain_modules', 'LinearStep', 'FunctionStep',
-           'ElementwiseStep', 'ChainPass', 'chain_pass', 'push_forward', 'pull_back', 'chain_product', 'chain_hessian']
+           'ElementwiseStep', 'ChainPass', 'chain_pass', 'push_forward', 'pull_back', 'chain_product', 'chain_hessian',
+           'flat_modules', 'column_order', 'Scratch', 'ColumnLinear', 'ColumnFunction', 'ColumnBatch', 'column_batches']
 
 # %% ../nbs/71_products.ipynb #39f8bf15
 #| code-fold: true
@@ -441,3 +442,207 @@ def _dense_if_cheaper(curvature, columns):
     forming = all_p * product / 3 if _at_once(curvature) else p * product
     cheaper = forming + columns * 2 * p**2 < columns * product
     if p**2 <= DENSE_ELEMENTS and cheaper: curvature.dense = curvature.to_dense()
+
+# %% ../nbs/71_products.ipynb #71code20
+def flat_modules(
+    f: LossOfParameters,  # the loss as a function of the parameters
+):  # [(name, module)] in the order of application, or None
+    """The chain, if it is nothing but trained `nn.Linear` layers and functions of
+    single numbers."""
+    def fits(name, module):
+        parts = {f"{name}.{part}".lstrip(".") for part, _ in module.named_parameters()}
+        linear = type(module) is nn.Linear and parts <= set(f.names)
+        return linear or type(module) in ELEMENTWISE
+    modules = chain_modules(f)
+    if modules is None or not all(fits(*pair) for pair in modules): return None
+    return modules
+
+def column_order(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    modules: list,  # what `flat_modules` returned
+) -> tuple:  # (order [p] int, {layer name: rows of V[order] that are its own})
+    "Where θ's entries go: each weight as [in, out], and the bias as a last input."
+    places = dict(zip(f.names, torch.arange(len(f.theta)).split(f.sizes)))
+    order, rows, start = [], {}, 0
+    for name, module in modules:
+        if type(module) is not nn.Linear: continue
+        order.append(places[f"{name}.weight".lstrip(".")].view(module.weight.shape).T
+                     .flatten())
+        if module.bias is not None: order.append(places[f"{name}.bias".lstrip(".")])
+        length = module.weight.numel() + len(module.weight) * (module.bias is not None)
+        rows[name] = slice(start, start + length)
+        start += length
+    return torch.cat(order), rows
+
+# %% ../nbs/71_products.ipynb #71code21
+class Scratch:
+    "Memory that is taken once for each use and shape."
+    def __init__(
+        self,
+        like: torch.Tensor,  # whose dtype and device it has
+    ): self.like, self.kept = like, {}
+
+    def __call__(self, *use, shape):  # uninitialized memory of that shape
+        if (use, shape) not in self.kept:
+            self.kept[use, shape] = self.like.new_empty(shape)
+        return self.kept[use, shape]
+
+# %% ../nbs/71_products.ipynb #71code28
+class ColumnLinear:
+    """z = W a + b for a batch. Tangents R are [n, units, k]; the layer's rows of V are
+    [in, out, k], those of its bias last."""
+    def __init__(
+        self,
+        place,  # number of the step in the chain
+        rows,  # of V that are the layer's own
+        weight,  # W, [out, in]
+        a,  # inputs, [n, in], and a one in a last column if there is a bias
+        delta,  # δ at the output, [n, out]
+    ):
+        self.place, self.rows, self.weight = place, rows, weight
+        self.a, self.delta = a, delta
+
+    def block(self, V):  # the layer's rows, [in, out · k]
+        return V[self.rows].view(self.a.shape[1], -1)
+
+    def push(self, R, V, scratch):  # R a or None for zero → R z
+        n, out, k = *self.delta.shape, V.shape[1]
+        pushed = scratch("push", self.place, shape=(n, out * k))
+        torch.mm(self.a, self.block(V), out=pushed)
+        pushed = pushed.view(n, out, k)
+        if R is not None: pushed.baddbmm_(self.weight.expand(n, -1, -1), R)
+        return pushed
+
+    def pull(self, R, Ra, V, total, scratch):  # R δ at z, R a → at a; adds to total
+        n, (out, width), k = len(R), self.weight.shape, V.shape[1]
+        self.block(total).addmm_(self.a.T, R.view(n, -1))
+        if Ra is None: return None
+        def use(what, *shape): return scratch(what, self.place, shape=shape)
+        pulled = torch.bmm(self.weight.T.expand(n, -1, -1), R,
+                           out=use("pull", n, width, k))
+        v = self.block(V)[:width].view(width, out, k).transpose(0, 1)
+        v = use("v", out, width, k).copy_(v).view(out, -1)
+        pulled.view(n, -1).addmm_(self.delta, v)
+        more = torch.mm(self.delta.T, Ra.view(n, -1), out=use("more", out, width * k))
+        own = self.block(total)[:width].view(width, out, k)
+        own.add_(more.view(out, width, k).transpose(0, 1))
+        return pulled
+
+# %% ../nbs/71_products.ipynb #71code22
+class ColumnFunction:
+    "A function of single numbers: φ′ and φ″δ, known beforehand, [n, units, 1]."
+    def __init__(self, place, slope, bend):  # its number; φ′; φ″δ, None for zero
+        self.place, self.slope, self.bend = place, slope, bend
+
+    def push(self, R, V, scratch):  # R a → R z
+        moved = scratch("push", self.place, shape=R.shape)
+        return torch.mul(R, self.slope, out=moved)
+
+    def pull(self, R, Ra, V, total, scratch):  # R δ at z, R a → at a
+        R.mul_(self.slope)
+        return R if self.bend is None else R.addcmul_(Ra, self.bend)
+
+# %% ../nbs/71_products.ipynb #71code23
+class ColumnBatch(NamedTuple):
+    "What the products of one batch with many columns have in common."
+    steps: list  # `ColumnLinear` and `ColumnFunction`, from the first layer
+    r: torch.Tensor  # gradient of the mean loss by each sample's outputs, [n, C]
+    hessians: torch.Tensor  # Λ of the mean loss, sample by sample, [n, C, C]
+
+    def gradient(self):  # of the mean loss, in the order of `column_order`, [p]
+        return torch.cat([(step.a.T @ step.delta).flatten() for step in self.steps
+                          if isinstance(step, ColumnLinear)])
+
+    def product(
+        self,
+        V: torch.Tensor,  # columns in the order of `column_order`, [p, k]
+        total: torch.Tensor,  # to which ∇²L V is added, L the mean loss, [p, k]
+        scratch: Scratch,  # memory
+    ) -> torch.Tensor:  # the share of each sample in ∇Lᵀ V, [n, k]
+        "The product with the Hessian, and with the gradient on the way."
+        tangents = [None]
+        for step in self.steps: tangents.append(step.push(tangents[-1], V, scratch))
+        moved = tangents.pop()
+        shares = torch.bmm(self.r[:, None], moved)[:, 0]
+        R = torch.bmm(self.hessians, moved, out=scratch("loss", shape=moved.shape))
+        for step, Ra in zip(self.steps[::-1], tangents[::-1]):
+            R = step.pull(R, Ra, V, total, scratch)
+        return shares
+
+# %% ../nbs/71_products.ipynb #71code24
+#| code-fold: true
+#| code-summary: "A step of the chain for several batches"
+class _LinearPiece:
+    def __init__(self, place, rows, weights, biases, sizes):
+        self.place, self.rows, self.sizes = place, rows, sizes
+        self.weights, self.biases = weights, biases
+
+    def forward(self, x):
+        self.a = x.split(self.sizes)
+        return torch.cat([F.linear(*own) for own in
+                          zip(self.a, self.weights, self.biases)])
+
+    def backward(self, delta):
+        self.delta = delta.split(self.sizes)
+        return torch.cat([d @ W for d, W in zip(self.delta, self.weights)])
+
+    def batch(self, i):
+        a = self.a[i]
+        if self.biases[i] is not None: a = torch.cat([a, torch.ones_like(a[:, :1])], 1)
+        return ColumnLinear(self.place, self.rows, self.weights[i], a, self.delta[i])
+
+class _FunctionPiece:
+    def __init__(self, place, module, sizes):
+        self.place, self.module, self.sizes = place, module, sizes
+
+    def forward(self, x):
+        with torch.enable_grad():
+            self.a = x.detach().requires_grad_()
+            z = _on_copy(self.module, self.a)
+            self.slope, = torch.autograd.grad(z, self.a, torch.ones_like(z),
+                                              create_graph=True)
+        return z.detach()
+
+    def backward(self, delta):
+        slope, self.bends = self.slope, [None] * len(self.sizes)
+        if slope.requires_grad:
+            bend, = torch.autograd.grad(slope, self.a, delta)
+            self.bends = bend.unsqueeze(2).split(self.sizes)
+        self.slopes = slope.detach().unsqueeze(2).split(self.sizes)
+        return delta * slope.detach()
+
+    def batch(self, i): return ColumnFunction(self.place, self.slopes[i], self.bends[i])
+
+# %% ../nbs/71_products.ipynb #71code25
+def _loss_parts(f, outputs, y, each):
+    "r and Λ of the mean losses of the batches that the samples are in"
+    def gradient(o): return output_gradients(f, o, y) / each
+    pull = vjp(gradient, outputs)[1]
+    units = torch.eye(outputs.shape[1], dtype=outputs.dtype, device=outputs.device)
+    columns = [pull(unit.expand_as(outputs))[0] for unit in units]
+    return gradient(outputs), torch.stack(columns, 2)
+
+def column_batches(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    modules: list,  # what `flat_modules` returned
+    thetas: list,  # parameters of each batch, [p]
+    x: torch.Tensor,  # inputs of all batches, one after the other, [n, in]
+    y: torch.Tensor,  # their targets, [n, …]
+    sizes: list,  # of the batches
+) -> list:  # a `ColumnBatch` for each
+    "A pass forward and back through the chain for several batches together."
+    parameters, rows = [f.unflatten(t) for t in thetas], column_order(f, modules)[1]
+    def own(name): return [p.get(name.lstrip(".")) for p in parameters]
+    pieces = [_LinearPiece(place, rows[name], own(f"{name}.weight"),
+                           own(f"{name}.bias"), sizes)
+              if name in rows else _FunctionPiece(place, module, sizes)
+              for place, (name, module) in enumerate(modules)]
+    for piece in pieces: x = piece.forward(x)
+    each = torch.tensor(sizes).repeat_interleave(torch.tensor(sizes)).to(x)
+    r, hessians = _loss_parts(f, x, y, each[:, None])
+    delta = r
+    for piece in pieces[::-1]: delta = piece.backward(delta)
+    first = next(i for i, (name, _) in enumerate(modules) if name in rows)
+    parts = enumerate(zip(r.split(sizes), hessians.split(sizes)))
+    return [ColumnBatch([piece.batch(i) for piece in pieces[first:]], *part)
+            for i, part in parts]
