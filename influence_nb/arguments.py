@@ -107,6 +107,8 @@ def row_numbers(
     return found.astype(int)
 
 # %% ../nbs/90_arguments.ipynb #a9000010
+#| code-fold: true
+#| code-summary: "Inputs, targets, numbers"
 def inputs(
     value,  # inputs of a model, [n, …]; several as a tuple or dict
     name: str,  # of the argument
