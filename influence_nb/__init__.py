@@ -39,6 +39,7 @@ from . import loss_hessian, products, kronecker
 from .streaming import (MostInfluential, influence_blocks, mean_influences,
                         most_influential, streamed_self_influences, streaming_cost,
                         write_influences)
+from .scaling import FitCost, fitting_cost
 from .saving import load_influence, save_influence
 from .cluster import ClusterInfluence
 from .compare import (DatamodelingScore, linear_datamodeling_score,

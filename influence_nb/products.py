@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import jvp, vjp, vmap
 from .objective import LossOfParameters
-from .gradients import (CHUNK_ELEMENTS, chunks, input_rows, is_linear_layer,
+from .gradients import (CHUNK_ELEMENTS, chunks, counted, input_rows,
+                                    is_linear_layer,
                                     linear_layers, output_gradients)
 from .curvature import (dense_mean, prepared, products_of, refuse_bad_mean,
                                     usable_product)
@@ -370,8 +371,14 @@ class _LayerProducts:
                                                V[:, columns])
 
     def matrix(self, x, y):
-        return chain_hessian(self.f,
-                             self.passes(x, y, CHUNK_ELEMENTS // self.elements**2))
+        passes = self.passes(x, y, CHUNK_ELEMENTS // self.elements**2)
+        return chain_hessian(self.f, _told(passes))
+
+def _told(passes):
+    "The same; a bar of samples, if there is one, hears of each"
+    for passed in passes:
+        yield passed
+        counted("samples", len(passed[1]))
 
 # %% ../nbs/71_products.ipynb #b4ef6d83
 #| code-fold: true

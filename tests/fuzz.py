@@ -596,6 +596,7 @@ def plan():
         "from_argilla": (lambda source: len(nb.from_argilla(source).labels), dict(source=(nb.to_argilla(SUSPECTS), FITTED))),
         "from_csv": (lambda path: len(nb.from_csv(path).labels), dict(path=(a_csv(), FITTED))),
         "streaming_cost": (lambda **k: len(nb.streaming_cost(**k)), influence | TEST | DATA),
+        "fitting_cost": (lambda **k: nb.fitting_cost(**k).samples, influence | dict(train_loader=([(X, Y)], LOADER), max_points=(8, WHOLE))),
         "influence_blocks": (lambda **k: [block for *_, block in nb.influence_blocks(**k)], influence | TEST | DATA),
         "mean_influences": (lambda **k: nb.mean_influences(**k, progress=False), influence | TEST | DATA),
         "most_influential": (lambda **k: list(nb.most_influential(**k, progress=False)), influence | TEST | DATA | dict(k=(2, WHOLE))),
@@ -644,7 +645,7 @@ def plan():
 
 
 RECORDS = {"MinresResult", "SpectralDensity", "MostInfluential", "ListAgreement", "RemovalCurve", "SmallestChange", "TopStability", "Agreement", "Bounds", "Consensus", "Fault", "Faults", "ReadLabels", "WrongCount", "RegularizationChoice", "Losses", "Optimum", "CgResult", "NeumannResult", "DatamodelingScore", "Attack", "Suspects", "Evidence",
-           "Cost", "LayerPass"}  # named tuples that the library returns: they keep what they are given
+           "Cost", "FitCost", "LayerPass"}  # named tuples that the library returns: they keep what they are given
 
 
 def public_names():
