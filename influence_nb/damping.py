@@ -21,7 +21,7 @@ from torch import nn
 from torch.func import grad
 from .objective import (LossOfParameters, check_samples, checked_number,
                                     regularized_objective, sample_losses)
-from .training import ConvergenceWarning, fit_to_optimum
+from .training import ConvergenceWarning, fit_to_optimum, natural_unit
 from .gradients import gradient_chunks
 from .curvature import Curvature
 from .retraining import leave_one_out_loss
@@ -43,12 +43,14 @@ def with_fresh_parameters(
 def _fit_roughly(model, f, x, y, hessian_regularization):
     "L-BFGS, as near to the optimum as a held-out loss can tell"
     R = regularized_objective(f, x, y, hessian_regularization)
+    unit = natural_unit(R, f.theta)
     theta = f.theta.clone().requires_grad_()
-    optimizer = torch.optim.LBFGS([theta], max_iter=500, tolerance_grad=1e-5,
+    limit = 1e-5 if unit == 1 else 1e-6  # the unit is larger than a point's gradient
+    optimizer = torch.optim.LBFGS([theta], max_iter=500, tolerance_grad=limit,
                                   tolerance_change=0, line_search_fn="strong_wolfe")
     def closure():
         optimizer.zero_grad()
-        value = R(theta)
+        value = R(theta) / unit
         value.backward()
         return value
     optimizer.step(closure)
@@ -84,6 +86,11 @@ class ImpliedPenalty(NamedTuple):
     residual: float  # ‖∇L̄ + λθ‖, over the size of a single point's gradient
 
 # %% ../nbs/19_damping.ipynb #1befcfd8
+def _length(v):
+    "‖v‖ of each row, also where a square would be infinite or zero"
+    largest = v.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(v.dtype).tiny)
+    return largest[..., 0] * (v / largest).norm(dim=-1)
+
 def implied_penalty(
     model,  # trained; not changed
     loss,  # loss(model(x), y), a mean over the batch
@@ -95,11 +102,14 @@ def implied_penalty(
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
     theta, g = f.theta, grad(lambda t: f(t, x, y))(f.theta)
-    squares = sum((G * G).sum() for _, G in gradient_chunks(f, x, y))
-    size = (squares / len(x)).sqrt().clamp(min=torch.finfo(theta.dtype).tiny)
-    value = max(0.0, (-(g @ theta) / (theta @ theta).clamp(min=1e-30)).item())
-    if value * theta.norm() <= 1e-7 * size: value = 0.0  # no more than rounding
-    return ImpliedPenalty(value, ((g + value * theta).norm() / size).item())
+    lengths = torch.cat([_length(G) for _, G in gradient_chunks(f, x, y)])
+    size = _length(lengths) / len(x) ** 0.5
+    if not size > 0: return ImpliedPenalty(0.0, 0.0)  # no point has a gradient
+    g, length = g / size, _length(theta).clamp(min=torch.finfo(theta.dtype).tiny)
+    strength = max(0.0, -(g @ (theta / length)).item())
+    if strength <= 1e-7: strength = 0.0  # no more than rounding
+    left = _length(g + strength * theta / length).item()
+    return ImpliedPenalty((strength * size / length).item(), left)
 
 # %% ../nbs/19_damping.ipynb #021c529e
 def effective_dimension(

@@ -43,7 +43,7 @@ def changed_data(
 # %% ../nbs/53_smallest_change.ipynb #506f0755
 def gradient_tolerance(
     theta: torch.Tensor,  # parameters, [p]
-) -> float:  # the largest gradient norm of an optimum
+) -> float:  # the largest `GradientSize` of an optimum
     "What `fit_to_optimum` asks for, too: 1e-10, or 1e-5 in float32."
     return 1e-10 if theta.dtype == torch.float64 else 1e-5
 
@@ -82,7 +82,7 @@ class Decision:
         "The optimum with these points changed → `ChangedFit`."
         data = changed_data(self.x, self.y, rows, self.new_y)
         R = regularized_objective(self.f, *data, self.damping)
-        theta, optimum = newton_minimize(R, theta, gradient_tolerance(theta))
+        theta, optimum = newton_minimize(R, theta, rtol=gradient_tolerance(theta))
         self.num_refits += 1
         answer = self.answer(theta).item()
         turned = optimum.converged and answer * self.sign < 0
@@ -419,7 +419,7 @@ def _group_rows(rows, n, device, name="groups"):
 def _refitted(f, x, y, rows, damping):
     "The optimum without some rows; warns where there is none"
     R = regularized_objective(f, *changed_data(x, y, rows), damping)
-    theta, optimum = newton_minimize(R, f.theta, gradient_tolerance(f.theta))
+    theta, optimum = newton_minimize(R, f.theta, rtol=gradient_tolerance(f.theta))
     if not optimum.converged: warnings.warn(
         f"without {len(rows)} points no optimum was found: stopped at gradient norm "
         f"{optimum.gradient_norm:.1e}", ConvergenceWarning, stacklevel=3)

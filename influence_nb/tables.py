@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils import vector_to_parameters
 from .training import (ConvergenceWarning, LossOfParameters,
-                                   check_samples, newton_minimize)
+                                   check_samples, natural_unit, newton_minimize)
 from .gradients import chunks
 from .curvature import Curvature
 from .influence import DirectInverse, dampings
@@ -202,7 +202,8 @@ def _at_optimum(twin):
     weights = dampings(lam, f, {"full": None})["full"]
     def R(theta): return f(theta, twin.x, twin.y) + (weights * theta**2).sum() / 2
     theta, optimum = newton_minimize(R, f.theta.clone())
-    if not optimum.gradient_norm < 1e-6: raise ValueError(
+    limit = 1e-6 * natural_unit(R, theta)
+    if not (optimum.converged or optimum.gradient_norm < limit): raise ValueError(
         "this regression has no optimum that Newton's method reaches (do the columns "
         f"separate the classes? gradient norm {optimum.gradient_norm:.1e}): give a "
         "stronger penalty")

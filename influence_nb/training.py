@@ -172,6 +172,13 @@ def plot_confusion_matrix(
     return ax
 
 # %% ../nbs/12_training.ipynb #496013a6
+def _definite_step(H, g, rounding):
+    "−H⁻¹g; None where H is not safely positive definite"
+    factor, failed = torch.linalg.cholesky_ex(H)
+    diagonal = factor.diagonal()
+    if failed or not (diagonal.min() / diagonal.max()) ** 2 > rounding: return None
+    return -torch.cholesky_solve(g[:, None], factor)[:, 0]
+
 def _newton_step(g, H):
     """−|H|⁻¹ g, which is −H⁻¹ g where H is positive definite and still goes downhill
     where it is not"""
@@ -181,10 +188,13 @@ def _newton_step(g, H):
     # eigenvalues of float32 may not converge
     wide = H.dtype if H.device.type == "mps" else torch.float64
     matrix, right = (H / scale).to(wide), (g / scale).to(wide)
-    factor, failed = torch.linalg.cholesky_ex(matrix)
-    diagonal = factor.diagonal()
-    if not failed and (diagonal.min() / diagonal.max()) ** 2 > rounding:
-        return -torch.cholesky_solve(right[:, None], factor)[:, 0].to(g.dtype)
+    step = _definite_step(matrix, right, rounding)
+    if step is None:  # of columns that are counted in very different units?
+        unit = matrix.diagonal().clamp(min=0).sqrt()
+        if unit.min() > 0:
+            step = _definite_step(matrix / unit / unit[:, None], right / unit, rounding)
+            if step is not None: step = step / unit
+    if step is not None: return step.to(g.dtype)
     values, vectors = torch.linalg.eigh(matrix)
     # what is smaller may as well be zero
     floor = max(1e-8, rounding) * values.abs().max()
@@ -253,9 +263,10 @@ class GradientSize:
     ):  # self
         "Take the units from R as it is at θ."
         squares = _in_double(curvature).abs()
-        lowest = torch.finfo(theta.dtype).eps * squares.max().item()
+        rounding = torch.finfo(theta.dtype).eps
+        lowest = rounding * squares.max().item()
         self.d = squares.clamp(min=max(lowest, 1e-300)).sqrt()
-        parts = self.d * theta, self.d * (theta - self.start)
+        parts = self.d * theta, rounding * self.d * (theta - self.start)
         self.whole = sum(map(_norm, parts)) + _in_double(value).abs().sqrt()
         unit = self.whole * self.d.square().mean().sqrt()
         self.unit = max(self.unit, unit.item())
@@ -379,6 +390,17 @@ def _check_limits(hessian_regularization, tol, max_iter):
     checked_number(0.0 if tol is None else tol, "tol")
     checked_whole(max_iter, "max_iter", least=0)
 
+def _why_no_optimum(optimum, tol, usual):
+    "What the warning says; long steps where the gradient is small lead to infinity"
+    limit = usual if tol is None else tol
+    if optimum.gradient_norm <= min(limit, usual) and optimum.iterations > 9: return (
+        "no optimum found: the minimum is at infinity, the gradient (norm "
+        f"{optimum.gradient_norm:.1e}) vanishes only while the parameters grow. Labels "
+        "that the inputs separate do this; give a hessian_regularization")
+    return (f"no optimum found: gradient norm {optimum.gradient_norm:.1e} (tol "
+            f"{limit:.0e}) after {optimum.iterations} Newton steps; raise max_iter, or "
+            "give a hessian_regularization if the minimum is at infinity")
+
 # %% ../nbs/12_training.ipynb #c25278c7
 def fit_to_optimum(
     model: nn.Module,  # trained in place, from its present parameters
@@ -410,10 +432,7 @@ def fit_to_optimum(
         for name, value in f.unflatten(theta).items():
             model.get_parameter(name).copy_(value)
     if not optimum.converged:
-        limit = f"{_tolerance(f.theta) if tol is None else tol:.0e}"
-        warnings.warn(f"no optimum found: gradient norm {optimum.gradient_norm:.2e} "
-                      f"after {optimum.iterations} Newton "
-                      f"steps (tol {limit}); raise max_iter, or give a "
-                      "hessian_regularization if the minimum is at infinity",
-                      ConvergenceWarning, stacklevel=2)
+        usual = _tolerance(f.theta) * natural_unit(R, f.theta)
+        warnings.warn(_why_no_optimum(optimum, tol, usual), ConvergenceWarning,
+                      stacklevel=2)
     return optimum
