@@ -17,11 +17,14 @@ from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 import torch
-from .objective import LossOfParameters
-from .curvature import Curvature
+from .objective import (Batches, LossOfParameters, check_samples,
+                                    concatenate, shuffles)
+from .curvature import Curvature, digested
 from .influence import FittedInverse, NotFittedError, parameter_blocks
 from .pieces import restricted
 from .streaming import described, differences, digest_like
+from .streaming import described, differences
+from .unrolled import RunInfluence, TrainingRun
 
 # %% ../nbs/59_saving.ipynb #59000009
 def _pack_tensor(t, tensors):
@@ -37,7 +40,8 @@ def _pack_object(value, influence, inner):
     "Something of the library, or the inverse of a class of the user's own"
     kind = value if isinstance(value, FunctionType) else type(value)
     ours = str(kind.__module__).startswith("influence_nb.")
-    known = ours and "<" not in kind.__qualname__ or kind is influence.inverse_class
+    own = getattr(influence, "inverse_class", None)
+    known = ours and "<" not in kind.__qualname__ or kind is own
     if not known: raise ValueError(
         f"influence holds a {_name_of(kind)}, which cannot be saved: only tensors, "
         "numbers, texts and objects of the library can (a preconditioner too)")
@@ -72,7 +76,7 @@ def packed(
 # %% ../nbs/59_saving.ipynb #59000012
 def _known(name, influence):
     "The class or function of a name, if it is the library's or the inverse's own"
-    own = influence.inverse_class
+    own = getattr(influence, "inverse_class", None)
     if isinstance(own, type) and _name_of(own) == name: return own
     module, _, name = name.partition(":")
     if not module.startswith("influence_nb."): raise ValueError(f"{module} is foreign")
@@ -122,10 +126,11 @@ def _told(influence, f):
     "What the file says about where it belongs"
     here = copy.copy(influence)
     here.f, here.training_data = f, None
+    if isinstance(here, RunInfluence): here.options = _settings(influence)
     told = described(here)
     told["loss"] = re.sub(r" at 0x[0-9a-fA-F]+", "", told["loss"])
     told["treated parameters"] = f.names
-    for name, value in influence.options.items():
+    for name, value in here.options.items():
         if hasattr(value, "__dict__") and not isinstance(value, FunctionType):
             told["options"][name] = f"{type(value).__name__} {vars(value)}"
     return told
@@ -147,9 +152,9 @@ def _safetensors():
 #| code-fold: true
 #| code-summary: "What is refused"
 def _refuse_class(influence):
-    if isinstance(influence, FittedInverse): return
-    raise TypeError("influence must be one of the classes with .fit(train_loader), "
-                    f"got {type(influence).__name__}")
+    if isinstance(influence, (FittedInverse, RunInfluence)): return
+    raise TypeError("influence must be one of the classes with .fit(train_loader) or "
+                    f".fit(run), got {type(influence).__name__}")
 
 def _checked_path(path, reading=False):
     "Raises unless there is a file to read, or a place to write one"
@@ -164,15 +169,72 @@ def _checked_path(path, reading=False):
     return path
 
 def _refuse_unsavable(influence):
+    if isinstance(influence, RunInfluence):
+        if influence.run is not None: return
+        raise NotFittedError(f"{type(influence).__name__} is not fitted: call "
+                             ".fit(run) first")
     if influence.f is None: raise NotFittedError(
         f"{type(influence).__name__} is not fitted: call .fit(train_loader) first")
     if influence.training_data is None: raise ValueError(
         "influence was fitted with a train_loader that shuffles, so that nobody could "
         "tell later which data it was: fit with shuffle=False, then save")
 
+# %% ../nbs/59_saving.ipynb #59000041
+def _settings(influence):
+    "The options of an influence through training"
+    return {name: value for name, value in vars(influence).items()
+            if isinstance(value, (bool, int, float, str))}
+
+def _inverse_parts(influence, tensors):
+    "What the file of an inverse holds"
+    return {"told": _told(influence, influence.f), "data": influence.training_data,
+            "target": influence.f.target,
+            "inverses": packed(influence.inverses, influence, tensors)}
+
+def _run_parts(influence, tensors):
+    "What the file of an influence through training holds"
+    run, known = influence.run, {"model", "loss", "run", "f", *_settings(influence)}
+    reached = copy.copy(influence.f)
+    reached.theta = influence.reached
+    record = {"start": run.f.theta, "end": influence.f.theta, "steps": run.steps,
+              "update": run.update, "vectors": run.vectors}
+    found = {name: v for name, v in vars(influence).items() if name not in known}
+    return {"told": _told(influence, reached), "data": digested([(run.x, run.y)])[1],
+            "target": run.f.target,
+            "inverses": packed([record, found], influence, tensors)}
+
+# %% ../nbs/59_saving.ipynb #59000042
+def _run_data(f, train_loader, path, digest):
+    "The training data of a run, if they are those of the file"
+    if train_loader is None: raise ValueError(
+        "train_loader is needed: the training data are not in the file. Call "
+        ".load(path, train_loader)")
+    if shuffles(train_loader): raise ValueError(
+        "train_loader shuffles: give the same data with shuffle=False")
+    batches = zip(*Batches(train_loader, f.theta.device, f.target))
+    x, y = check_samples(f, *map(concatenate, batches))
+    if digested([(x, y)])[1] != digest: _refuse_other(
+        path, ["train_loader gives other data, or in another order"])
+    return x, y
+
+def _load_run(influence, path, words, tensors, train_loader):
+    "The influence, fitted, with a record that can be asked but not go on"
+    f = LossOfParameters(influence.model, influence.loss, words["target"])
+    _refuse_other(path, differences(words["told"], _told(influence, f)))
+    x, y = _run_data(f, train_loader, path, words["data"])
+    fitted, begin = copy.copy(influence), copy.copy(f)
+    fitted.f = f
+    record, found = unpacked(words["inverses"], fitted, tensors)
+    f.theta, begin.theta = record.pop("end"), record.pop("start")
+    run = TrainingRun.__new__(TrainingRun)
+    vars(run).update(record, f=begin, model=influence.model, loss=influence.loss, x=x,
+                     y=y, optimizer=None)
+    vars(influence).update(found, f=f, run=run)
+    return influence
+
 # %% ../nbs/59_saving.ipynb #59000020
 def save_influence(
-    influence: FittedInverse,  # fitted, with data that do not shuffle
+    influence: FittedInverse,  # or `RunInfluence`; fitted, data that do not shuffle
     path,  # file to write, ".safetensors" by custom
 ):
     """Write what `.fit` found: tensors, and JSON about them. Raises `ValueError` for
@@ -181,9 +243,8 @@ def save_influence(
     _refuse_unsavable(influence)
     path, tensors = _checked_path(path), {}
     safetensors = _safetensors()
-    words = {"kind": "influence_nb 1", "told": _told(influence, influence.f),
-             "data": influence.training_data, "target": influence.f.target,
-             "inverses": packed(influence.inverses, influence, tensors)}
+    parts = _run_parts if isinstance(influence, RunInfluence) else _inverse_parts
+    words = {"kind": "influence_nb 1", **parts(influence, tensors)}
     from influence_nb import __version__
     texts = {"words": json.dumps(words), "checksum": _checksum(words, tensors),
              "version": __version__}
@@ -233,6 +294,8 @@ def load_influence(
     _refuse_class(influence)
     path = _checked_path(path, reading=True)
     words, tensors = _read(path)
+    if isinstance(influence, RunInfluence):
+        return _load_run(influence, path, words, tensors, train_loader)
     f, whole = influence.function_of(words["target"]), None
     _refuse_other(path, differences(words["told"], _told(influence, f)))
     if train_loader is not None:

@@ -17,7 +17,7 @@ from .gradients import gradient_chunks, linear_layers
 from .curvature import Curvature
 from .influence import NotFittedError, parameter_blocks
 from .ekfac import layer_diagonal, layer_factors, layer_pairs
-from .unrolled import repeated_end, states_of
+from .unrolled import RunInfluence, repeated_end, states_of
 
 # %% ../nbs/34_source.ipynb #53d59af1
 def kept_share(
@@ -206,7 +206,7 @@ def _training_points(influence, x, y):
     return check_samples(influence.f, x, y)
 
 # %% ../nbs/34_source.ipynb #f824bf0d
-class SegmentedRun:
+class SegmentedRun(RunInfluence):
     "A run of training in a few segments, each with functions of its curvature."
     def __init__(
         self,
@@ -226,6 +226,7 @@ class SegmentedRun:
     def fit(self, run):  # the `TrainingRun` recorded while the model was trained → self
         "Repeat the run, average the curvature in each segment. Raises `ValueError`."
         f = LossOfParameters(self.model, self.loss)
+        self.reached = f.theta
         f.theta = repeated_end(run, f.theta)
         _refuse_run(run, self.num_segments, self.basis)
         make = dense_basis if self.basis == "dense" else ekfac_basis

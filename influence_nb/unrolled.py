@@ -6,7 +6,7 @@
 __all__ = ['BLOCK_ELEMENTS', 'PIECE_ELEMENTS', 'QUERY_ELEMENTS', 'sgd_update', 'root', 'adam_update', 'TrainingStep',
            'update_rule', 'step_options', 'weighted_gradient', 'states_of', 'TrainingRun', 'sgd_derivatives',
            'batch_hessian_product', 'derivative_sweep', 'states_backward', 'weight_derivatives', 'sgd_back',
-           'update_back', 'repeated_end', 'training_rows', 'UnrolledInfluence', 'metasmoothness']
+           'update_back', 'repeated_end', 'training_rows', 'RunInfluence', 'UnrolledInfluence', 'metasmoothness']
 
 # %% ../nbs/32_unrolled.ipynb #520abcc9
 import copy
@@ -195,6 +195,8 @@ class TrainingRun:
         indices,  # rows of the batch whose gradient is now in the model, [B]
     ):
         "Note the batch and the settings of the optimizer, then let it step."
+        if self.optimizer is None: raise ValueError(
+            "this run was loaded from a file: it can be asked, but not go on")
         indices = _rows(indices, len(self.x))
         options = step_options(self.optimizer, self.f, self.model)
         self.steps.append(TrainingStep(indices, options))
@@ -454,8 +456,23 @@ QUERY_ELEMENTS = 2**22  # numbers in the queries of one sweep
 
 def _queries_at_once(f): return max(1, QUERY_ELEMENTS // len(f.theta))
 
+# %% ../nbs/32_unrolled.ipynb #32f00070
+#| code-fold: true
+#| code-summary: "Saved and loaded"
+class RunInfluence:
+    "An influence that is fitted with a recorded run of training."
+    def save(self, path):  # file to write
+        "Write the record and what `.fit` found, as tensors and JSON, without the data."
+        from influence_nb.saving import save_influence
+        save_influence(self, path)
+
+    def load(self, path, train_loader):  # what `.save` wrote; the training data → self
+        "Take from a file what `.fit` would find; the data in the order of the run."
+        from influence_nb.saving import load_influence
+        return load_influence(self, path, train_loader)
+
 # %% ../nbs/32_unrolled.ipynb #d6ac8ea9
-class UnrolledInfluence:
+class UnrolledInfluence(RunInfluence):
     """The derivative of a whole run of training: what each training point, weighted a
     little less in its batches, would have changed (equation (5); Ilyas & Engstrom
     2025). Positive means helpful: without the point the run would have ended, to first
@@ -473,7 +490,7 @@ class UnrolledInfluence:
     def fit(self, run):  # the `TrainingRun` recorded while the model was trained → self
         "Repeat the run, and compare its end with the model. Raises `ValueError`."
         f = LossOfParameters(self.model, self.loss)
-        kept = {}
+        self.reached, kept = f.theta, {}
         f.theta = repeated_end(run, f.theta, kept, self.every)
         self.run, self.f, self.kept = run, f, kept
         return self
