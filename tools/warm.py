@@ -3,15 +3,20 @@
 Every picture also tells how wide a page shows it, and how large its smallest text is, as
 a part of that width, so that the size at which a page shows it can be measured.
 
+`nbdev_test` draws no picture that only a reader would look at: `make test` draws each of
+them once, when it builds the site.
+
 Importing it also keeps pyplot from drawing every figure twice more: after each cell
 (showing a figure draws it anyway), and to find a margin to cut off, which figures with
 a constrained layout do not have. That was a third of a chapter's time.
 """
 import io
+import os
 import struct
 import zlib
 
 import anywidget
+import IPython.core.pylabtools
 import IPython.display
 import ipywidgets
 import matplotlib.backend_bases
@@ -23,6 +28,12 @@ import torch._dynamo
 from matplotlib_inline.config import InlineBackend
 
 plain_print_figure = matplotlib.backend_bases.FigureCanvasBase.print_figure
+shown_figure = IPython.core.pylabtools.print_figure
+
+
+def figure_for_a_reader(*arguments, **options):
+    "IPython's own picture of a cell; none under `nbdev_test`, where nobody looks"
+    if "IN_TEST" not in os.environ: return shown_figure(*arguments, **options)
 
 
 def chunk(name, text):
@@ -46,5 +57,6 @@ def print_figure(canvas, filename, *arguments, format=None, **options):
 
 
 matplotlib.backend_bases.FigureCanvasBase.print_figure = print_figure
+IPython.core.pylabtools.print_figure = figure_for_a_reader
 plt._draw_all_if_interactive = lambda: None
 InlineBackend.print_figure_kwargs.default_args = ({"bbox_inches": None},)
