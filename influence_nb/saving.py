@@ -23,7 +23,6 @@ from .curvature import Curvature, digested
 from .influence import FittedInverse, NotFittedError, parameter_blocks
 from .pieces import restricted
 from .streaming import described, differences, digest_like
-from .streaming import described, differences
 from .unrolled import RunInfluence, TrainingRun
 
 # %% ../nbs/59_saving.ipynb #59000009
