@@ -121,6 +121,11 @@ def unpacked(
     return _unpack_object(content, influence, inner)
 
 # %% ../nbs/59_saving.ipynb #59000017
+def _settings(influence):
+    "The options of an influence through training"
+    return {name: value for name, value in vars(influence).items()
+            if isinstance(value, (bool, int, float, str))}
+
 def _told(influence, f):
     "What the file says about where it belongs"
     here = copy.copy(influence)
@@ -179,11 +184,6 @@ def _refuse_unsavable(influence):
         "tell later which data it was: fit with shuffle=False, then save")
 
 # %% ../nbs/59_saving.ipynb #59000041
-def _settings(influence):
-    "The options of an influence through training"
-    return {name: value for name, value in vars(influence).items()
-            if isinstance(value, (bool, int, float, str))}
-
 def _inverse_parts(influence, tensors):
     "What the file of an inverse holds"
     return {"told": _told(influence, influence.f), "data": influence.training_data,
@@ -201,35 +201,6 @@ def _run_parts(influence, tensors):
     return {"told": _told(influence, reached), "data": digested([(run.x, run.y)])[1],
             "target": run.f.target,
             "inverses": packed([record, found], influence, tensors)}
-
-# %% ../nbs/59_saving.ipynb #59000042
-def _run_data(f, train_loader, path, digest):
-    "The training data of a run, if they are those of the file"
-    if train_loader is None: raise ValueError(
-        "train_loader is needed: the training data are not in the file. Call "
-        ".load(path, train_loader)")
-    if shuffles(train_loader): raise ValueError(
-        "train_loader shuffles: give the same data with shuffle=False")
-    batches = zip(*Batches(train_loader, f.theta.device, f.target))
-    x, y = check_samples(f, *map(concatenate, batches))
-    if digested([(x, y)])[1] != digest: _refuse_other(
-        path, ["train_loader gives other data, or in another order"])
-    return x, y
-
-def _load_run(influence, path, words, tensors, train_loader):
-    "The influence, fitted, with a record that can be asked but not go on"
-    f = LossOfParameters(influence.model, influence.loss, words["target"])
-    _refuse_other(path, differences(words["told"], _told(influence, f)))
-    x, y = _run_data(f, train_loader, path, words["data"])
-    fitted, begin = copy.copy(influence), copy.copy(f)
-    fitted.f = f
-    record, found = unpacked(words["inverses"], fitted, tensors)
-    f.theta, begin.theta = record.pop("end"), record.pop("start")
-    run = TrainingRun.__new__(TrainingRun)
-    vars(run).update(record, f=begin, model=influence.model, loss=influence.loss, x=x,
-                     y=y, optimizer=None)
-    vars(influence).update(found, f=f, run=run)
-    return influence
 
 # %% ../nbs/59_saving.ipynb #59000020
 def save_influence(
@@ -280,6 +251,35 @@ def _refuse_other(path, found):
     if found: raise ValueError(
         f"path {path} belongs to another fit ({'; '.join(found)}): load it onto what "
         "it was fitted with, or fit again")
+
+# %% ../nbs/59_saving.ipynb #59000042
+def _run_data(f, train_loader, path, digest):
+    "The training data of a run, if they are those of the file"
+    if train_loader is None: raise ValueError(
+        "train_loader is needed: the training data are not in the file. Call "
+        ".load(path, train_loader)")
+    if shuffles(train_loader): raise ValueError(
+        "train_loader shuffles: give the same data with shuffle=False")
+    batches = zip(*Batches(train_loader, f.theta.device, f.target))
+    x, y = check_samples(f, *map(concatenate, batches))
+    if digested([(x, y)])[1] != digest: _refuse_other(
+        path, ["train_loader gives other data, or in another order"])
+    return x, y
+
+def _load_run(influence, path, words, tensors, train_loader):
+    "The influence, fitted, with a record that can be asked but not go on"
+    f = LossOfParameters(influence.model, influence.loss, words["target"])
+    _refuse_other(path, differences(words["told"], _told(influence, f)))
+    x, y = _run_data(f, train_loader, path, words["data"])
+    fitted, begin = copy.copy(influence), copy.copy(f)
+    fitted.f = f
+    record, found = unpacked(words["inverses"], fitted, tensors)
+    f.theta, begin.theta = record.pop("end"), record.pop("start")
+    run = TrainingRun.__new__(TrainingRun)
+    vars(run).update(record, f=begin, model=influence.model, loss=influence.loss, x=x,
+                     y=y, optimizer=None)
+    vars(influence).update(found, f=f, run=run)
+    return influence
 
 # %% ../nbs/59_saving.ipynb #59000022
 def load_influence(

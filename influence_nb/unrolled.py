@@ -339,7 +339,7 @@ def update_back(
 #| code-fold: true
 #| code-summary: "A sweep in blocks of columns"
 # numbers in λ that are carried along together; in the batches that are prepared at once
-BLOCK_ELEMENTS, PIECE_ELEMENTS = 2**17, 2**18
+BLOCK_ELEMENTS, PIECE_ELEMENTS = 2**18, 2**18
 
 def _pieces(run, states, width):
     "Lists of steps whose batches are prepared together"
