@@ -1043,6 +1043,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'influence_nb/objective.py'),
                                         'influence_nb.objective._refuse_penalty': ( 'objective.html#_refuse_penalty',
                                                                                     'influence_nb/objective.py'),
+                                        'influence_nb.objective._refuse_random': ( 'objective.html#_refuse_random',
+                                                                                   'influence_nb/objective.py'),
                                         'influence_nb.objective._rounding': ('objective.html#_rounding', 'influence_nb/objective.py'),
                                         'influence_nb.objective._summaries': ('objective.html#_summaries', 'influence_nb/objective.py'),
                                         'influence_nb.objective._tensors': ('objective.html#_tensors', 'influence_nb/objective.py'),

@@ -566,6 +566,13 @@ def _milliseconds(f, theta, x, y):
     return 1e3 * (time.perf_counter() - started)
 
 # %% ../nbs/13_objective.ipynb #13000048
+def _refuse_random(again, before):
+    "The same gradient, computed twice, of a model that vmap does not take"
+    if not (again - before).norm() > 1e-3 * before.norm(): return
+    raise ValueError(
+        "model or loss draws random numbers, also in evaluation (dropout with "
+        "training=True, noise): its loss is no function of its parameters")
+
 def vectorizes(
     f: LossOfParameters,  # the loss as a function of the parameters
     x,  # inputs, [n, …]
@@ -581,6 +588,7 @@ def vectorizes(
                                    for i in range(len(x))])
         except Exception as error: _refuse_one(f, theta, x, y, error)
         reason = _why_no_vmap(f, theta, x, y, by_loop)
+        if reason: _refuse_random(plain_gradient(f, theta, x[:1], y[:1]), by_loop[0])
         f.by_vmap = reason is None
         if reason: warnings.warn(
             f"vmap does not take this model ({reason}): samples are differentiated "

@@ -134,6 +134,15 @@ def refused(word, call, *arguments):
     else: raise AssertionError(f"not refused: {word}")
 
 
+def random_models():
+    "A loss that draws random numbers is no function of θ: with vmap, and by a loop"
+    def noisy(outputs, y):
+        return nn.functional.cross_entropy(outputs + torch.rand_like(outputs), y)
+    for make in (network, Recurrent):
+        model, x, y = drawn(make)
+        refused("draws random numbers", DirectInfluence(model, noisy, 5.0).fit, [(x, y)])
+
+
 # Modules whose functions stored experiments name by their code: mended when those are
 # computed anew.
 LEFT = {"compare", "damping", "digits", "error_bars", "faults", "smallest_change", "source",
@@ -212,6 +221,7 @@ def main():
     for name, error in on_the_default_device():
         tried += 1
         if not error <= 1e-12: wrong.append(f"{name} on a default device: {error:.1e}")
+    random_models()
     wrong += made_anywhere()
     for line in wrong: print(line)
     print(f"{tried} answers, {len(wrong)} wrong, in {time.time() - started:.0f} s")
