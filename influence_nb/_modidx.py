@@ -1278,6 +1278,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'influence_nb.products._at_once': ('products.html#_at_once', 'influence_nb/products.py'),
                                        'influence_nb.products._dense_if_cheaper': ( 'products.html#_dense_if_cheaper',
                                                                                     'influence_nb/products.py'),
+                                       'influence_nb.products._differentiates_twice': ( 'products.html#_differentiates_twice',
+                                                                                        'influence_nb/products.py'),
                                        'influence_nb.products._directions': ('products.html#_directions', 'influence_nb/products.py'),
                                        'influence_nb.products._extended': ('products.html#_extended', 'influence_nb/products.py'),
                                        'influence_nb.products._fast_dense': ('products.html#_fast_dense', 'influence_nb/products.py'),

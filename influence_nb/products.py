@@ -333,6 +333,21 @@ def chain_hessian(
                     _add_block(f, H, first, step, block)
     return H
 
+# %% ../nbs/71_products.ipynb #a1c04e7b
+#| code-fold: true
+#| code-summary: "Whether a loss has second derivatives"
+def _differentiates_twice(loss, outputs, y):
+    "Whether torch has second derivatives of a loss: MultiMarginLoss, for one, has none"
+    outputs = outputs.detach().requires_grad_()
+    with torch.enable_grad():
+        try:
+            first, = torch.autograd.grad(loss(outputs, y), outputs, create_graph=True)
+        except RuntimeError: return True  # a loss that only transforms take
+        if not first.requires_grad: return True
+        try: torch.autograd.grad(first.sum(), outputs, allow_unused=True)
+        except RuntimeError: return False
+    return True
+
 # %% ../nbs/71_products.ipynb #a1c04e72
 #| code-fold: true
 #| code-summary: "Products for a chain"
@@ -347,6 +362,7 @@ class _LayerProducts:
         self.f, self.modules, self.gauss_newton = f, modules, gauss_newton
         self.kept = None, None, None
         steps, outputs, _ = chain_pass(f, modules, x[:1], y[:1], gauss_newton=True)
+        self.has_curvature = _differentiates_twice(f.loss, outputs, y[:1])
         # that a sample leaves along the chain
         self.elements = sum(step.a.numel() for step in steps) + outputs.numel()
         # all layers have one position
@@ -416,7 +432,8 @@ def _fast_products(f, data, second_order_mode):
     x, y = next(iter(data))
     modules = None if second_order_mode == "empirical_fisher" else chain_modules(f)
     if modules is not None:
-        return _LayerProducts(f, modules, second_order_mode == "gauss_newton", x, y)
+        layers = _LayerProducts(f, modules, second_order_mode == "gauss_newton", x, y)
+        if layers.has_curvature: return layers
     return _SampleProducts(f, usable_product(f, second_order_mode, x[:2], y[:2]))
 
 # %% ../nbs/71_products.ipynb #a1c04e75
