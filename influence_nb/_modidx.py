@@ -1115,6 +1115,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'influence_nb.pieces._planned_uses': ('pieces.html#_planned_uses', 'influence_nb/pieces.py'),
                                      'influence_nb.pieces._positions': ('pieces.html#_positions', 'influence_nb/pieces.py'),
                                      'influence_nb.pieces._pull_rows': ('pieces.html#_pull_rows', 'influence_nb/pieces.py'),
+                                     'influence_nb.pieces._refuse_part': ('pieces.html#_refuse_part', 'influence_nb/pieces.py'),
                                      'influence_nb.pieces._row_function': ('pieces.html#_row_function', 'influence_nb/pieces.py'),
                                      'influence_nb.pieces._rows_anew': ('pieces.html#_rows_anew', 'influence_nb/pieces.py'),
                                      'influence_nb.pieces._rows_at_once': ('pieces.html#_rows_at_once', 'influence_nb/pieces.py'),

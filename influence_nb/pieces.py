@@ -158,6 +158,13 @@ def _grouped(rows, groups):
     if groups == 1: return rows
     return rows.unflatten(-1, (groups, -1)).permute(2, 0, 1, 3)
 
+def _refuse_part(use, dim, n):
+    rows = use.input.shape[dim]
+    if rows % n: raise ValueError(
+        f"the layer of {use.weight or use.bias!r} is given {rows} rows of a batch of "
+        f"{n} samples: which ones hangs on the data, and EKFAC cannot tell. Leave it "
+        "out (layers=), or use an inverse without layers")
+
 # %% ../nbs/72_pieces.ipynb #410fe1b2
 def _samples_first(t, where, n):
     "[…] → [n, k, …], where the batch holds k parts of each sample"
@@ -180,6 +187,7 @@ def use_inputs(
 ) -> torch.Tensor:  # a [n, positions, in], with groups [groups, n, positions, in]
     "The factor of the pair that does not depend on what is pulled back."
     groups, x = use.options.get("groups", 1), use.input
+    _refuse_part(use, where[0], n)
     if use.kind == "linear": a = _positions(x, where, n)
     elif use.kind == "table":
         a = F.one_hot(_positions(x[..., None], where, n)[..., 0], use.kernel[0])
