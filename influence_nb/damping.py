@@ -134,7 +134,12 @@ def held_out_losses(
     folds: int = 5,  # how many parts, each left out once
     random_state: int = 0,  # seed of the parts
 ) -> torch.Tensor:  # the loss of each point under a model that has not seen it, [n]
-    "Cross-validation: each point's loss in equation (5)."
+    """Cross-validation: each point's loss in equation (5). Raises `ValueError` for a
+    loss that is no mean over the samples, or data that do not belong together."""
+    x, y = (t if isinstance(t, torch.Tensor) else torch.as_tensor(np.asarray(t))
+            for t in (x, y))
+    if len(x) != len(y): raise ValueError(
+        f"x and y must have as many rows, got {len(x)} and {len(y)}")
     order = torch.as_tensor(np.random.RandomState(random_state).permutation(len(x)))
     held_out = None
     for k in range(folds):
@@ -143,6 +148,7 @@ def held_out_losses(
         seen[out] = False
         f = LossOfParameters(train(x[seen.nonzero()[:, 0]], y[seen.nonzero()[:, 0]]),
                              loss)
+        if held_out is None: check_samples(f, x, y)
         losses = sample_losses(f, f.theta, x[out], y[out]).detach()
         if held_out is None: held_out = losses.new_zeros(len(x))
         held_out[out] = losses
@@ -159,12 +165,13 @@ def training_run_penalty(
         if unknown or not {"learning_rate", "steps"} <= set(run): raise ValueError(
             "run must have learning_rate and steps, and may have momentum and "
             f"weight_decay; got {sorted(run)}")
-        total = checked_number(run["learning_rate"], "learning_rate", zero=False)
-        total = total * checked_number(run["steps"], "steps", zero=False)
+        total = checked_number(run["learning_rate"], "the learning_rate of run",
+                               zero=False)
+        total = total * checked_number(run["steps"], "steps of run", zero=False)
         momentum, decay = run.get("momentum", 0.0), run.get("weight_decay", 0.0)
     else:
         options = [step.options for step in getattr(run, "steps", ())]
-        plain = options and all(isinstance(o.get(name), float) for o in options
+        plain = options and all(isinstance(o.get(name), (int, float)) for o in options
                                 for name in ("rate", "momentum", "weight_decay"))
         if not plain: raise ValueError(
             "run must be a TrainingRun of torch.optim.SGD with recorded steps and one "

@@ -528,11 +528,15 @@ def metasmoothness(
     step: float = 0.1,  # h
 ) -> float:  # from −1 to 1: 1 where every parameter goes on as it began
     """How straight the end of a run is in the weights of its points: equation (6)
-    (Engstrom et al. 2025, Definition 2)."""
+    (Engstrom et al. 2025, Definition 2). Raises `ValueError` for a step that moves no
+    parameter, or so large that training diverges."""
     if direction.shape != (len(run.x),): raise ValueError(
         f"direction must have {len(run.x)} entries, got {list(direction.shape)}")
     weights = 1 + step * torch.arange(3)[:, None] * direction
     start, middle, end = run.retrained(weights)
     weight = (end - start).abs()
     agree = (middle - start).sign() * (end - middle).sign()
-    return ((weight * agree).sum() / weight.sum()).item()
+    smooth = (weight * agree).sum() / weight.sum()
+    if not smooth.isfinite(): raise ValueError(
+        f"step {step} moves no parameter, or training diverges: try 0.1")
+    return smooth.item()
