@@ -486,7 +486,8 @@ def column_order(
     modules: list,  # what `flat_modules` returned
 ) -> tuple:  # (order [p] int, {layer name: rows of V[order] that are its own})
     "Where θ's entries go: each weight as [in, out], and the bias as a last input."
-    places = dict(zip(f.names, torch.arange(len(f.theta)).split(f.sizes)))
+    whole = torch.arange(len(f.theta), device=f.theta.device)
+    places = dict(zip(f.names, whole.split(f.sizes)))
     order, rows, start = [], {}, 0
     for name, module in modules:
         if type(module) is not nn.Linear: continue
@@ -662,7 +663,8 @@ def column_batches(
               if name in rows else _FunctionPiece(place, module, sizes)
               for place, (name, module) in enumerate(modules)]
     for piece in pieces: x = piece.forward(x)
-    each = torch.tensor(sizes).repeat_interleave(torch.tensor(sizes)).to(x)
+    counts = torch.tensor(sizes, device=x.device)
+    each = counts.repeat_interleave(counts).to(x)
     r, hessians = _loss_parts(f, x, y, each[:, None])
     delta = r
     for piece in pieces[::-1]: delta = piece.backward(delta)
