@@ -422,9 +422,16 @@ FRAME = '''<main><table class="dataframe"><thead>
 <tr><th>CG</th><td>1e-3</td><td>products</td><td>so</td></tr></tbody></table></main>'''
 
 
+TWO_LEVELS = '''<main><table class="dataframe"><thead>
+<tr style="text-align: right;"><th></th><th></th><th>use</th></tr>
+<tr><th>layers</th><th>p</th><th></th></tr></thead><tbody>
+<tr><th rowspan="2">any</th><th>5</th><td>one</td></tr>
+<tr><th>9</th><td>two</td></tr></tbody></table></main>'''
+
+
 def check_frames(site, asked):
-    """The index of a data frame is named in the row of the other names; numbers, also
-    with an interval, and their name stand at the right"""
+    """The levels of the index of a data frame are named in the row of the other names;
+    numbers, also with an interval, and their name stand at the right"""
     page = pages.BeautifulSoup(FRAME, "html.parser")
     for _ in range(2): pages.wrap_tables(page)
     heads = page.select("thead tr")
@@ -433,6 +440,10 @@ def check_frames(site, asked):
     assert [cell.get_text() for cell in page.select(".number")] == [
         "error", "0.10 ± 0.02", "1", "1e-3"]
     assert page.select(".narrow") and not page.select(".many")
+    two = pages.BeautifulSoup(TWO_LEVELS, "html.parser")
+    for _ in range(2): pages.wrap_tables(two)
+    assert [[cell.get_text() for cell in row.select("th")]
+            for row in two.select("thead tr")] == [["layers", "p", "use"]]
     row = "<tr>" + "<td>1</td>" * (pages.MANY + 1) + "</tr>"
     wide = pages.BeautifulSoup(f"<main><table>{row}</table></main>", "html.parser")
     for _ in range(2): pages.wrap_tables(wide)

@@ -235,12 +235,14 @@ def cells_of(row): return row.find_all(["th", "td"], recursive=False)
 
 
 def one_head(table):
-    """The name of a data frame's index stands above it, in the row of the other names,
+    """The names of a data frame's index stand above it, in the row of the other names,
     and the name of a column of numbers where the numbers are"""
     heads = [cells_of(row) for row in table.select("thead tr")]
     filled = [[bool(cell.get_text(strip=True)) for cell in row] for row in heads]
-    if len(heads) == 2 and not filled[0][0] and filled[1][0] and sum(filled[1]) == 1:
-        heads[0][0].string = heads[1][0].get_text(strip=True)
+    named = sum(filled[1]) if len(heads) == 2 else 0  # levels of the index
+    if named and all(filled[1][:named]) and not any(filled[0][:named]):
+        for above, below in zip(heads[0], heads[1][:named]):
+            above.string = below.get_text(strip=True)
         heads[1][0].parent.decompose()
     for column in zip(*map(cells_of, table.select("thead tr, tbody tr"))):
         if all("number" in cell.get("class", ()) for cell in column[1:]):
