@@ -556,12 +556,21 @@ ALL_RAN = (IS_IDLE + " && ![...document.querySelectorAll('.jp-CodeCell "
            ".jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))")
 
 
+RUN = "() => void window.jupyterapp.commands.execute('notebook:run-all-cells')"
+
+
+def answer(page):
+    "Take the kernel that JupyterLab proposes, if it asks; its question may go by itself"
+    if not page.locator(ASKS).count(): return
+    try: page.click(ASKS, timeout=5_000)
+    except TooLate: pass
+
+
 def run_all(page):
     """Run all cells; a run that comes before the kernel is lost, and is then started
     again"""
-    if page.locator(ASKS).count(): page.click(ASKS)
-    page.click("text=Run >> nth=0")
-    page.click("li[data-command='runmenu:run-all']")
+    answer(page)
+    page.evaluate(RUN)
 
 
 PLACE = """h => h.options ? ['list', h.selectedIndex, h.options.length - 1]

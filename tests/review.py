@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import TimeoutError as TooLate, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from browser import ALL_RAN, ASKS, CHROMIUM, DESK, IS_IDLE, QUIET, axe_problems, jupyterlab, run_all, tried_twice
+from browser import ALL_RAN, ASKS, CHROMIUM, DESK, IS_IDLE, QUIET, answer, axe_problems, jupyterlab, run_all, tried_twice
 
 NOTEBOOK, SAVED, STEPS, SEARCH = "49_review", "digits-review.json", 30, 600
 SCROLL = ("() => { const n = document.querySelector('.jp-WindowedPanel-outer'); if (n) "
@@ -42,7 +42,7 @@ def open_desk(browser, base, token, notebook=NOTEBOOK):
     # after a crash JupyterLab asks which kernel to start
     page.wait_for_function(f"() => ({IS_IDLE})() || document.querySelector('{ASKS}')",
                            timeout=120_000)
-    if page.locator(ASKS).count(): page.click(ASKS)
+    answer(page)
     page.wait_for_function(IS_IDLE, timeout=120_000)
     run_all(page)
     card = page.locator(".review-desk .review-card").first
