@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import register_pytree_node
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
@@ -169,26 +170,16 @@ def _private_copy(model):
 
 # %% ../nbs/13_objective.ipynb #13000020
 ONE_AT_A_TIME = threading.RLock()  # the switches below are shared by all threads
-_ATTENTION = {"flash": False, "mem_efficient": False, "cudnn": False, "math": True}
-_SWITCHES = [  # (what it is, a function that sets it, what it must be)
-    (torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled,
-     False),
-    *((getattr(torch.backends.cuda, f"{name}_sdp_enabled"),
-       getattr(torch.backends.cuda, f"enable_{name}_sdp"), wanted)
-      for name, wanted in _ATTENTION.items()
-      if hasattr(torch.backends.cuda, f"enable_{name}_sdp"))]
 
 @contextmanager
 def _plain_formulas(recurrent):
     "Formulas that can be differentiated twice, the same for one sample as for many"
     cudnn = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-    with ONE_AT_A_TIME, cudnn:
-        before = [was() for was, _, _ in _SWITCHES]
-        try:
-            for _, switch, wanted in _SWITCHES: switch(wanted)
-            yield
-        finally:
-            for (_, switch, _), value in zip(_SWITCHES, before): switch(value)
+    with ONE_AT_A_TIME, sdpa_kernel(SDPBackend.MATH), cudnn:
+        fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try: yield
+        finally: torch.backends.mha.set_fastpath_enabled(fast)
 
 # %% ../nbs/13_objective.ipynb #13000021
 #| code-fold: true

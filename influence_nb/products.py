@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ELEMENTWISE', 'COLUMNS', 'TANGENT_ELEMENTS', 'DENSE_ELEMENTS', 'chain_modules', 'LinearStep', 'FunctionStep',
            'ElementwiseStep', 'ChainPass', 'chain_pass', 'push_forward', 'pull_back', 'chain_product', 'chain_hessian',
-           'flat_modules', 'column_order', 'Scratch', 'ColumnLinear', 'ColumnFunction', 'ColumnBatch', 'column_batches']
+           'flat_modules', 'column_order', 'ColumnLinear', 'ColumnFunction', 'ColumnBatch', 'column_batches']
 
 # %% ../nbs/71_products.ipynb #39f8bf15
 #| code-fold: true
@@ -499,71 +499,46 @@ def column_order(
         start += length
     return torch.cat(order), rows
 
-# %% ../nbs/71_products.ipynb #71code21
-class Scratch:
-    "Memory that is taken once for each use and shape."
-    def __init__(
-        self,
-        like: torch.Tensor,  # whose dtype and device it has
-    ): self.like, self.kept = like, {}
-
-    def __call__(self, *use, shape):  # uninitialized memory of that shape
-        if (use, shape) not in self.kept:
-            self.kept[use, shape] = self.like.new_empty(shape)
-        return self.kept[use, shape]
-
 # %% ../nbs/71_products.ipynb #71code28
 class ColumnLinear:
     """z = W a + b for a batch. Tangents R are [n, units, k]; the layer's rows of V are
     [in, out, k], those of its bias last."""
     def __init__(
         self,
-        place,  # number of the step in the chain
         rows,  # of V that are the layer's own
         weight,  # W, [out, in]
         a,  # inputs, [n, in], and a one in a last column if there is a bias
         delta,  # δ at the output, [n, out]
-    ):
-        self.place, self.rows, self.weight = place, rows, weight
-        self.a, self.delta = a, delta
+    ): self.rows, self.weight, self.a, self.delta = rows, weight, a, delta
 
     def block(self, V):  # the layer's rows, [in, out · k]
         return V[self.rows].view(self.a.shape[1], -1)
 
-    def push(self, R, V, scratch):  # R a or None for zero → R z
-        n, out, k = *self.delta.shape, V.shape[1]
-        pushed = scratch("push", self.place, shape=(n, out * k))
-        torch.mm(self.a, self.block(V), out=pushed)
-        pushed = pushed.view(n, out, k)
-        if R is not None: pushed.baddbmm_(self.weight.expand(n, -1, -1), R)
-        return pushed
+    def push(self, R, V):  # R a or None for zero → R z
+        pushed = (self.a @ self.block(V)).view(*self.delta.shape, -1)
+        if R is None: return pushed
+        return pushed.baddbmm_(self.weight.expand(len(R), -1, -1), R)
 
-    def pull(self, R, Ra, V, total, scratch):  # R δ at z, R a → at a; adds to total
-        n, (out, width), k = len(R), self.weight.shape, V.shape[1]
+    def pull(self, R, Ra, V, total):  # R δ at z, R a → at a; adds to total
+        n, (out, width) = len(R), self.weight.shape
         self.block(total).addmm_(self.a.T, R.view(n, -1))
         if Ra is None: return None
-        def use(what, *shape): return scratch(what, self.place, shape=shape)
-        pulled = torch.bmm(self.weight.T.expand(n, -1, -1), R,
-                           out=use("pull", n, width, k))
-        v = self.block(V)[:width].view(width, out, k).transpose(0, 1)
-        v = use("v", out, width, k).copy_(v).view(out, -1)
-        pulled.view(n, -1).addmm_(self.delta, v)
-        more = torch.mm(self.delta.T, Ra.view(n, -1), out=use("more", out, width * k))
-        own = self.block(total)[:width].view(width, out, k)
-        own.add_(more.view(out, width, k).transpose(0, 1))
+        v = self.block(V)[:width].view(width, out, -1).transpose(0, 1)
+        pulled = torch.bmm(self.weight.T.expand(n, -1, -1), R)
+        pulled.view(n, -1).addmm_(self.delta, v.reshape(out, -1))
+        more = (self.delta.T @ Ra.view(n, -1)).view(out, width, -1)
+        self.block(total)[:width].view(width, out, -1).add_(more.transpose(0, 1))
         return pulled
 
 # %% ../nbs/71_products.ipynb #71code22
 class ColumnFunction:
     "A function of single numbers: φ′ and φ″δ, known beforehand, [n, units, 1]."
-    def __init__(self, place, slope, bend):  # its number; φ′; φ″δ, None for zero
-        self.place, self.slope, self.bend = place, slope, bend
+    def __init__(self, slope, bend):  # φ′; φ″δ, None for zero
+        self.slope, self.bend = slope, bend
 
-    def push(self, R, V, scratch):  # R a → R z
-        moved = scratch("push", self.place, shape=R.shape)
-        return torch.mul(R, self.slope, out=moved)
+    def push(self, R, V): return R * self.slope  # R a → R z
 
-    def pull(self, R, Ra, V, total, scratch):  # R δ at z, R a → at a
+    def pull(self, R, Ra, V, total):  # R δ at z, R a → at a
         R.mul_(self.slope)
         return R if self.bend is None else R.addcmul_(Ra, self.bend)
 
@@ -582,24 +557,23 @@ class ColumnBatch(NamedTuple):
         self,
         V: torch.Tensor,  # columns in the order of `column_order`, [p, k]
         total: torch.Tensor,  # to which ∇²L V is added, L the mean loss, [p, k]
-        scratch: Scratch,  # memory
     ) -> torch.Tensor:  # the share of each sample in ∇Lᵀ V, [n, k]
         "The product with the Hessian, and with the gradient on the way."
         tangents = [None]
-        for step in self.steps: tangents.append(step.push(tangents[-1], V, scratch))
+        for step in self.steps: tangents.append(step.push(tangents[-1], V))
         moved = tangents.pop()
         shares = torch.bmm(self.r[:, None], moved)[:, 0]
-        R = torch.bmm(self.hessians, moved, out=scratch("loss", shape=moved.shape))
+        R = torch.bmm(self.hessians, moved)
         for step, Ra in zip(self.steps[::-1], tangents[::-1]):
-            R = step.pull(R, Ra, V, total, scratch)
+            R = step.pull(R, Ra, V, total)
         return shares
 
 # %% ../nbs/71_products.ipynb #71code24
 #| code-fold: true
 #| code-summary: "A step of the chain for several batches"
 class _LinearPiece:
-    def __init__(self, place, rows, weights, biases, sizes):
-        self.place, self.rows, self.sizes = place, rows, sizes
+    def __init__(self, rows, weights, biases, sizes):
+        self.rows, self.sizes = rows, sizes
         self.weights, self.biases = weights, biases
 
     def forward(self, x):
@@ -614,11 +588,10 @@ class _LinearPiece:
     def batch(self, i):
         a = self.a[i]
         if self.biases[i] is not None: a = torch.cat([a, torch.ones_like(a[:, :1])], 1)
-        return ColumnLinear(self.place, self.rows, self.weights[i], a, self.delta[i])
+        return ColumnLinear(self.rows, self.weights[i], a, self.delta[i])
 
 class _FunctionPiece:
-    def __init__(self, place, module, sizes):
-        self.place, self.module, self.sizes = place, module, sizes
+    def __init__(self, module, sizes): self.module, self.sizes = module, sizes
 
     def forward(self, x):
         with torch.enable_grad():
@@ -636,7 +609,7 @@ class _FunctionPiece:
         self.slopes = slope.detach().unsqueeze(2).split(self.sizes)
         return delta * slope.detach()
 
-    def batch(self, i): return ColumnFunction(self.place, self.slopes[i], self.bends[i])
+    def batch(self, i): return ColumnFunction(self.slopes[i], self.bends[i])
 
 # %% ../nbs/71_products.ipynb #71code25
 def _loss_parts(f, outputs, y, each):
@@ -658,10 +631,10 @@ def column_batches(
     "A pass forward and back through the chain for several batches together."
     parameters, rows = [f.unflatten(t) for t in thetas], column_order(f, modules)[1]
     def own(name): return [p.get(name.lstrip(".")) for p in parameters]
-    pieces = [_LinearPiece(place, rows[name], own(f"{name}.weight"),
-                           own(f"{name}.bias"), sizes)
-              if name in rows else _FunctionPiece(place, module, sizes)
-              for place, (name, module) in enumerate(modules)]
+    pieces = [_LinearPiece(rows[name], own(f"{name}.weight"), own(f"{name}.bias"),
+                           sizes)
+              if name in rows else _FunctionPiece(module, sizes)
+              for name, module in modules]
     for piece in pieces: x = piece.forward(x)
     counts = torch.tensor(sizes, device=x.device)
     each = counts.repeat_interleave(counts).to(x)

@@ -20,9 +20,8 @@ from .objective import (Inputs, LossOfParameters, check_samples,
 from .gradients import gradient_chunks, sample_gradients
 from .curvature import hessian_product, replaceable
 from .influence import NotFittedError
-from .products import (Scratch, chain_modules, chain_pass,
-                                   chain_product, column_batches, column_order,
-                                   flat_modules)
+from .products import (chain_modules, chain_pass, chain_product,
+                                   column_batches, column_order, flat_modules)
 
 # %% ../nbs/32_unrolled.ipynb #beab1f7d
 def sgd_update(
@@ -356,7 +355,7 @@ def _ordered(value, order):
     "An option of the update in the order of the columns: a number, or [p]"
     return value[order] if isinstance(value, torch.Tensor) else value
 
-def _back_in_order(run, number, state, batch, order, block, scratch):
+def _back_in_order(run, number, state, batch, order, block):
     "One step back for a block of columns, in place; the shares of the batch, [B, k]"
     given = run.steps[number].options
     options = {name: _ordered(value, order) for name, value in given.items()}
@@ -364,14 +363,14 @@ def _back_in_order(run, number, state, batch, order, block, scratch):
         options = {name: v[:, None] if isinstance(v, torch.Tensor) else v
                    for name, v in options.items()}
         by_gradient = sgd_back(*block, **options)
-        shares = batch.product(by_gradient, block[0], scratch)
+        shares = batch.product(by_gradient, block[0])
         block[1].mul_(options["momentum"])
         return shares
     def update(t, s, g): return run.update(t, s, g, number + 1, **options)
     theta, vectors = state[0][order], tuple(v[order] for v in state[1])
     *found, by_gradient = update_back(update, theta, vectors, batch.gradient(), block)
     block[:] = found
-    return batch.product(by_gradient, block[0], scratch)
+    return batch.product(by_gradient, block[0])
 
 # %% ../nbs/32_unrolled.ipynb #32f00063
 @derivative_sweep.fast
@@ -385,7 +384,7 @@ def _sweep_in_columns(run, states, queries):
 
 def _swept(run, states, queries, modules):
     order, _ = column_order(run.f, modules)
-    at_once, scratch = max(16, BLOCK_ELEMENTS // len(order)), Scratch(queries)
+    at_once = max(16, BLOCK_ELEMENTS // len(order))
     blocks = [[part.contiguous()] + [torch.zeros_like(part) for _ in range(run.vectors)]
               for part in queries[order].split(at_once, 1)]
     width = sum(len(m.weight) for _, m in modules if hasattr(m, "weight"))
@@ -395,7 +394,7 @@ def _swept(run, states, queries, modules):
         batches = column_batches(run.f, modules, thetas, run.x[together],
                                  run.y[together], [len(part) for part in rows])
         for (number, state), batch, indices in zip(piece, batches, rows):
-            parts = [_back_in_order(run, number, state, batch, order, block, scratch)
+            parts = [_back_in_order(run, number, state, batch, order, block)
                      for block in blocks]
             yield number, indices, torch.cat(parts, 1)
 

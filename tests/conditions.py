@@ -132,6 +132,13 @@ def one_of_many_minima(seed, scale):
     return "right" if is_minimum(R, parameters_of(model)) else "wrong: no minimum"
 
 
+# Of a condition of a million, with an outlier on top, in single precision: the Hessian
+# holds no more of its small eigenvalues. In three cases the loss still falls by a sixth
+# at each of the last of fifty steps; in the one with small inputs no part of a step helps
+# any more. A fit that is not at rest may be loud there, and nowhere else.
+STILL_FALLING = {(1e-20, 1e6), (1.0, 1e6), (1e20, 1e-6), (1e20, 1e6)}
+
+
 def fits():
     "Every outcome of a fit: (name, what was asked, outcome)"
     for dtype, scale in itertools.product(DTYPES, (1e-9, 1e-6, 1e-3, 1e3, 1e6, 1e9)):
@@ -144,8 +151,8 @@ def fits():
             CONDITIONS, DTYPES, LOSSES, INPUTS, OUTLIER):
         case = hard_case(condition, dtype, loss_scale=loss_scale,
                          input_scale=input_scale, outlier=outlier)
-        # a million, and an outlier on top, are more than single precision holds
-        beyond = outlier and condition == 1e6 and dtype == torch.float32
+        beyond = (outlier and condition == 1e6 and dtype == torch.float32
+                  and (loss_scale, input_scale) in STILL_FALLING)
         yield ("fit in vain" if beyond else "fit_to_optimum", f"{dtype}, {case.name}",
                fit_outcome(case, loss_scale))
     for dtype, scale in itertools.product(DTYPES, (1e-20, 1e-6, 1e6, 1e20)):

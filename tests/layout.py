@@ -56,9 +56,8 @@ BLOCKS = r"""() => {
   const end = main.getBoundingClientRect().bottom, share = {prose: 0, code: 0, output: 0, figure: 0, fold: 0};
   blocks.forEach(([kind, top], i) => { share[kind] += Math.max(0, (i + 1 < blocks.length ? blocks[i + 1][1] : end) - top); });
   const total = Object.values(share).reduce((a, b) => a + b, 0), opening = main.querySelector('figure:has(figcaption)');
-  const shown = opening?.querySelector('.ifx-top') || opening;  // the explorer's sliders come below its picture
   for (const kind in share) share[kind] = 100 * share[kind] / total;
-  return {share, height: main.getBoundingClientRect().height, picture: opening ? shown.getBoundingClientRect().bottom + scrollY : null};
+  return {share, height: main.getBoundingClientRect().height, picture: opening ? opening.getBoundingClientRect().bottom + scrollY : null};
 }"""
 
 # Boxes whose content is wider than they are, with the first words of it

@@ -2,9 +2,8 @@
 (1.6 Mbit/s, 150 ms a round trip), in Chromium: `make weigh`.
 
 Every page is opened with an empty cache, from a server on this machine behind a line of
-that speed. A page that is late is opened up to three times, and its fastest counts: the
-line is the same each time, and what else the machine does is not. Names of chapters
-choose some. Exits with 1 where the first paint takes more than two seconds.
+that speed. Names of chapters choose some. Exits with 1 where the first paint takes more
+than two seconds.
 """
 import sys
 
@@ -15,7 +14,7 @@ from pages import book_pages
 
 LINE = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8,
         "uploadThroughput": 0.75e6 / 8}
-BOUND, TRIES = 2.0, 3  # seconds; how often a late page is opened
+BOUND = 2.0  # seconds
 PAINTED = """async () => {
   for (let tries = 0; tries < 200; tries++) {
     const [paint] = performance.getEntriesByName('first-contentful-paint');
@@ -53,10 +52,7 @@ def main():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         for path in book_pages(SITE):
             if chosen and path.stem not in chosen: continue
-            for attempt in range(TRIES):
-                own, total, now = weighed(browser, f"{base}/{path.name}")
-                seconds = min(now, seconds) if attempt else now
-                if seconds <= BOUND: break
+            own, total, seconds = weighed(browser, f"{base}/{path.name}")
             print(f"{path.stem:<20}{own:>10.0f}{total:>10.0f}{seconds:>16.2f}", flush=True)
             if seconds > BOUND: slow.append(path.stem)
         browser.close()

@@ -99,6 +99,8 @@ CHECKS = {
     "the zoo: right numbers or clear words": command(sys.executable, ROOT / "tests/zoo.py"),
     "without its workshop the library is only slower": command(
         sys.executable, ROOT / "tests/plain.py"),
+    "what chapters check on a few cases holds on all": command(
+        sys.executable, ROOT / "tests/wide.py"),
     "every inverse is right or loud on hard numbers": command(
         sys.executable, ROOT / "tests/conditions.py"),
     "a bad argument gets a clear word": command(

@@ -1,0 +1,158 @@
+"""What chapters check on a few cases, on all of them: every curvature and structure in
+single precision, push-through inverses of thousands of rows, a recurrent model of more
+sequences, labels that no number of steps brings to an optimum, untrained networks.
+
+Run by `make test`.
+"""
+import time
+import warnings
+
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from torch import nn
+
+from influence_nb import (ConvergenceWarning, Curvature, DirectInfluence,
+                          LossOfParameters, PushThroughInfluence,
+                          TorchLogisticRegression, TorchMLP, check_close,
+                          find_mislabeled, fit_to_optimum, per_sample_gradients,
+                          sample_gaussian_blobs)
+from influence_nb.pushthrough import (PushThroughInverse, curvature_rows, gram,
+                                      row_pairs)
+from influence_nb.shared_checks import PROPERTIES, influence_report
+
+MODES = ("empirical_fisher", "gauss_newton")
+
+
+def single_precision():
+    "Every property of the direct inverse in float32, and what it must refuse"
+    single = influence_report(DirectInfluence, dtypes=[torch.float32])
+    bad = [outcome for outcome in single if outcome.problem]
+    assert not bad, bad
+    assert {outcome.property for outcome in single} == {*PROPERTIES,
+                                                        "refuses other structures"}
+    return f"{len(single)} outcomes"
+
+
+def runaway_fits():
+    "Separable labels: no optimum, however many steps are allowed, and with weights"
+    for seed in range(3):
+        x, y = sample_gaussian_blobs([[0, 0], [6, 6]], 0.5, 30, random_state=seed)
+        y = torch.as_tensor(y, dtype=torch.float64)[:, None]
+        for weights in (None, torch.linspace(0.5, 1.5, 30)):
+            model = TorchLogisticRegression(2)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                far = fit_to_optimum(model, F.binary_cross_entropy, x, y,
+                                     sample_weights=weights, max_iter=1000)
+            assert not far.converged and caught[-1].category is ConvergenceWarning
+            assert all(parameter.isfinite().all() for parameter in model.parameters())
+    return "6 fits"
+
+
+def digits_network():
+    "300 digits of 4 × 4 pixels, 40 others, and a network at its optimum"
+    x, y = load_digits(return_X_y=True)
+    x = F.avg_pool2d(torch.as_tensor(x).view(-1, 1, 8, 8) / 16, 2).flatten(1)
+    y, damping = torch.as_tensor(y), 0.03
+    train, test = (x[:300], y[:300]), (x[300:340], y[300:340])
+    torch.manual_seed(0)
+    network = TorchMLP([16, 6, 10])
+    assert fit_to_optimum(network, F.cross_entropy, *train, damping).converged
+    return network, damping, train, test
+
+
+def pairs_of_rows(f, train, test):
+    "Products of rows from the pairs of layers, beside the rows themselves"
+    G_train, G_test = (per_sample_gradients(f, *data) for data in (train, test))
+    for mode in (None, *MODES):
+        U = G_train
+        if mode is not None: U = torch.cat(list(curvature_rows(f, *train, mode)))
+        rows = row_pairs(f, *train, mode)
+        check_close(gram(f, rows, row_pairs(f, *test)), U @ G_test.T, 1e-12)
+        check_close(gram(f, rows, rows), U @ U.T, 1e-12)
+        assert all(len(a) == len(delta) == len(U) for a, delta in rows.values())
+        assert torch.equal(gram(f, rows, rows), gram(f, rows, rows).T)
+
+
+def same_answers(found, dense, train, test):
+    expected = dense.influences(*test, *train)
+    check_close(found.influences(*test, *train), expected, 1e-9)
+    check_close(found.self_influences(*train), dense.self_influences(*train), 1e-9)
+
+
+def push_through():
+    "Both curvatures from 300 and 2,700 rows, a λ for all or for each parameter"
+    network, damping, train, test = digits_network()
+    f = LossOfParameters(network, F.cross_entropy)
+    pairs_of_rows(f, train, test)
+    each = {name: damping * (1 + k) for k, name in enumerate(f.names)}
+    for mode in MODES:
+        def fitted(kind, lam=damping, **options):
+            return kind(network, F.cross_entropy, lam, second_order_mode=mode,
+                        **options).fit([train])
+        dense = fitted(DirectInfluence)
+        for options in ({}, {"max_elements": 2000}):
+            same_answers(fitted(PushThroughInfluence, **options), dense, train, test)
+        rows = fitted(PushThroughInfluence, {"all": damping},
+                      block_structure={"all": f.names})
+        assert rows.inverses["all"].pairs is None
+        same_answers(rows, dense, train, test)
+        factors = PushThroughInverse(Curvature(f, [train], mode, damping))(
+            per_sample_gradients(f, *test).T)
+        check_close(factors, dense.influence_factors(*test).T, 1e-9)
+        own, dense = (fitted(kind, each) for kind in (PushThroughInfluence,
+                                                      DirectInfluence))
+        same_answers(own, dense, train, test)
+        check_close(own.influence_factors(*test), dense.influence_factors(*test), 1e-9)
+    return f"{len(train[1])} points"
+
+
+class LastState(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.GRU(3, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x): return self.head(self.cell(x)[0][:, -1])
+
+
+def recurrent():
+    "The rows of a model that vmap does not take"
+    torch.manual_seed(0)
+    model = LastState().double()
+    sequences = torch.randn(20, 5, 3, dtype=torch.float64), torch.arange(20) % 2
+    named = enumerate(dict(model.named_parameters()))
+    for lam in (0.1, {name: 0.1 * (1 + k) for k, name in named}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # each says once that vmap takes no GRU
+            fitted, expected = (kind(model, F.cross_entropy, lam,
+                                     second_order_mode="empirical_fisher")
+                                .fit([sequences]).influences(*sequences)
+                                for kind in (PushThroughInfluence, DirectInfluence))
+        check_close(fitted, expected, 1e-9)
+    return "20 sequences"
+
+
+def untrained():
+    "Ten networks that nobody trained, on 800 digits: a list says so, and only that"
+    x, y = load_digits(return_X_y=True)
+    x, y = x[:800] / 16, y[:800]
+    for seed in range(5):
+        torch.manual_seed(seed)
+        for model in (nn.Linear(64, 10).double(), TorchMLP([64, 16, 10])):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                find_mislabeled(model, F.cross_entropy, x, y, progress=False)
+            said, = [str(warning.message) for warning in caught if not issubclass(
+                warning.category, DeprecationWarning)]  # of torch
+            assert "does not look trained" in said, said
+    return "10 networks"
+
+
+def main():
+    for check in (single_precision, runaway_fits, push_through, recurrent, untrained):
+        start = time.time()
+        print(f"{check.__name__}: {check()}, {time.time() - start:.0f} s", flush=True)
+
+
+if __name__ == "__main__": main()
