@@ -33,6 +33,9 @@ lab: $(READY)  ## open JupyterLab on the case study; PORT=9000 chooses the port,
 test: $(READY)  ## run every chapter, check that export and clean change nothing, build and check the site
 	$(BIN)/python tools/check.py
 
+chapters: $(READY)  ## nbdev_test of every chapter, two at a time, with the time of each
+	PYTHONPATH=tools $(BIN)/python -c 'import warm; from nbdev.test import nbdev_test; nbdev_test(n_workers=2, timing=True)'
+
 study: $(READY)  ## run the case study without a browser; leaves the executed notebook and a page in _study/
 	$(BIN)/python tools/execute.py --out _study --show --html nbs/$(STUDY)
 
@@ -68,4 +71,4 @@ notebooks: $(READY)  ## execute every chapter in place, export the library, make
 	$(BIN)/python -c 'from nbdev.clean import nbdev_clean; nbdev_clean()'
 	$(BIN)/python tools/readme.py
 
-.PHONY: help install lab test study docs reproduce test-browser weigh bench experiments notebooks
+.PHONY: help install lab test chapters study docs reproduce test-browser weigh bench experiments notebooks

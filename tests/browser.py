@@ -507,9 +507,10 @@ def check_quarto():
 
 
 @contextmanager
-def jupyterlab():
+def jupyterlab(windowing="none"):
     """JupyterLab on a free port of loopback, over a copy of the notebooks, so that
-    nothing of the project is written"""
+    nothing of the project is written; `windowing`: "none" puts all cells into the page,
+    "full", as readers have it, those in view"""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -518,8 +519,7 @@ def jupyterlab():
     notebook_settings = (
         folder / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings")
     notebook_settings.parent.mkdir(parents=True)
-    # all cells are in the page, not only those in view
-    notebook_settings.write_text('{"windowingMode": "none"}')
+    notebook_settings.write_text(json.dumps({"windowingMode": windowing}))
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", f"--port={port}",
                "--ip=127.0.0.1", f"--IdentityProvider.token={token}", "--allow-root",
                f"--ServerApp.root_dir={folder / 'nbs'}",
@@ -600,10 +600,27 @@ def picture_changes(page, handle):
 
 # Each worker has one page of JupyterLab, and opens one notebook after the other in it.
 LAB = None
-OPEN = """path => window.jupyterapp.restored.then(() =>
-  window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}))"""
+OPEN = """async path => {
+  await window.jupyterapp.restored;
+  await window.jupyterapp.serviceManager.kernelspecs.ready;  // or it asks which kernel
+  window.panel = await window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+}"""
+HAS_KERNEL = ("() => window.panel.sessionContext.isReady "
+              "&& window.panel.sessionContext.session?.kernel")
+# The first line of what a cell raised, if one did; comes when the last cell has run
+RUN_TO_THE_END = """async () => {
+  await window.jupyterapp.commands.execute('notebook:run-all-cells');
+  const outputs = window.panel.content.widgets.flatMap(cell => cell.model.outputs?.toJSON() || []);
+  const error = outputs.find(output => output.output_type === 'error');
+  return error ? [`${error.ename}: ${error.evalue.split('\\n')[0]}`] : [];
+}"""
+SHOW = r"""async () => {
+  const cells = window.panel.content.widgets;
+  await window.panel.content.scrollToCell(cells.find(cell => /^explore\(/m.test(cell.model.sharedModel.getSource())), 'start');
+}"""
 # away with it as it is, since nothing is to be saved
 CLOSE = "() => [...window.jupyterapp.shell.widgets('main')].forEach(w => w.dispose())"
+CONTROLS = ".jupyter-widgets .noUi-handle", ".widget-dropdown select"
 
 
 def lab_page(browser, base, token):
@@ -626,32 +643,6 @@ def leave_lab(whole):
     if whole and old is not None: old.close()
 
 
-def widget_problems(browser, base, token, name):
-    """(what is wrong when a chapter is opened, all of it run, and the first control
-    moved by keyboard; None)"""
-    problems = ["it stopped on the way"]
-    try:
-        page = lab_page(browser, base, token)
-        page.evaluate(OPEN, f"{name}.ipynb")
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
-        page.wait_for_function(IS_IDLE)
-        run_all(page)
-        slider, select = (page.locator(".jupyter-widgets .noUi-handle").first,
-                          page.locator(".widget-dropdown select").first)
-        for _ in range(36):  # a chapter may run for minutes
-            try: page.wait_for_selector(".jupyter-widgets .noUi-handle, .widget-dropdown select", timeout=10_000); break
-            except TooLate:
-                if page.evaluate(ALL_RAN): run_all(page)
-        else:
-            problems = ["no control appeared"]
-            return problems, None
-        # the cells below run first, then the kernel answers the hand
-        page.wait_for_function(ALL_RAN, timeout=360_000)
-        problems = picture_changes(page, slider if slider.count() else select)
-        return problems, None
-    finally: leave_lab(whole=bool(problems))
-
-
 def end_kernel(base, token, name):
     "The kernel of one notebook is not needed any more"
     sessions = urllib.request.Request(f"{base}/api/sessions?token={token}")
@@ -662,12 +653,33 @@ def end_kernel(base, token, name):
                 method="DELETE"))
 
 
+def widget_problems(browser, base, token, name):
+    """(what is wrong when a chapter is opened, all of it run, and the first control
+    moved by keyboard; None)"""
+    problems = ["it stopped on the way"]
+    ending = threading.Thread(target=end_kernel, args=(base, token, name))
+    try:
+        page = lab_page(browser, base, token)
+        page.evaluate(OPEN, f"{name}.ipynb")
+        page.wait_for_function(HAS_KERNEL)
+        problems = page.evaluate(RUN_TO_THE_END)
+        if problems: return problems, None
+        page.evaluate(SHOW)
+        page.wait_for_selector(",".join(CONTROLS))
+        slider, select = (page.locator(control).first for control in CONTROLS)
+        problems = picture_changes(page, slider if slider.count() else select)
+        return problems, None
+    finally:
+        leave_lab(whole=bool(problems))
+        ending.start()
+        if problems: ending.join()  # the next try starts a kernel of its own
+
+
 def widget_report(job):
     "(name, problems, the line that is printed) of the first widget of one notebook"
     base, token, name = job
     start, what = time.time(), f"widget {name}"
     problems, _ = tried_twice(what, lambda: widget_problems(BROWSER, base, token, name))
-    end_kernel(base, token, name)
     return what, problems, f"widget {name:<16} {time.time() - start:5.1f} s "
 
 
@@ -676,7 +688,7 @@ def check_widgets(chosen):
              if "explore(" in path.read_text(encoding="utf-8")]
     names, results = [name for name in names if not chosen or name in chosen], {}
     if not names: return results
-    with jupyterlab() as (base, token, _):
+    with jupyterlab("full") as (base, token, _):
         jobs = [(base, token, name) for name in names]
         for what, problems, line in side_by_side(widget_report, jobs):
             results[what] = problems
