@@ -4,12 +4,12 @@ a chapter. Run by `make test-browser`.
 For every chapter: the share of its height that is prose and formulas, visible code,
 outputs, figures, and folded lines; where the opening picture with its caption ends; how
 many boxes of code, tables and formulas are cut at 1,280 and 1,600 px; the smallest text
-in a figure, on the desk and on the phone; on paper, how many folds stay closed, and how
-many boxes that no page break may cut are higher than half a page, which leaves the page
-before them half empty. What is short of the goal stands in
-tests/layout_left.json and may only get better: `--write` writes today's numbers there,
-and refuses if one of them got worse; a chapter, or a measure, that is not in it yet is
-written down. Names of chapters choose some.
+in a figure, on the desk and on the phone; how many legends lie on a curve or a point; on
+paper, how many folds stay closed, and how many boxes that no page break may cut are
+higher than half a page, which leaves the page before them half empty. What is short of
+the goal stands in tests/layout_left.json and may only get better: `--write` writes
+today's numbers there, and refuses if one of them got worse; a chapter, or a measure,
+that is not in it yet is written down. Names of chapters choose some.
 """
 import argparse
 import base64
@@ -30,9 +30,9 @@ PAPER = {"width": 718, "height": 1047}  # A4 inside margins of 1 cm
 # at least or at most: what a page is measured by, and how far it may go on from there
 GOALS = {"prose": (">=", 35), "code": ("<=", 30), "picture": ("<=", 800),
          "cut": ("<=", 0), "desk text": (">=", 10), "phone text": (">=", 8),
-         "paper folds": ("<=", 0), "paper gaps": ("<=", 0)}
+         "legends": ("<=", 0), "paper folds": ("<=", 0), "paper gaps": ("<=", 0)}
 STEP = {"prose": 1, "code": 1, "picture": 8, "cut": 0, "desk text": 0.2,
-        "phone text": 0.2, "paper folds": 0, "paper gaps": 0}  # what fonts of another machine may add
+        "phone text": 0.2, "legends": 0, "paper folds": 0, "paper gaps": 0}  # what fonts of another machine may add
 
 # Every block of the page in the order of the eyes, with its kind; a block reaches to
 # where the next one begins, so that the shares add up to the height of the page.
@@ -81,15 +81,18 @@ ON_PAPER = r"""height => {
 }"""
 
 
+def told(pictures):
+    "What each picture says of itself, with the width at which it is shown"
+    return [Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).info
+            | {"width": width} for source, width in pictures]
+
+
 def smallest_text(pictures):
     """The smallest text of the pictures as shown, in px; None where none says how large
     its text is"""
-    sizes = []
-    for source, width in pictures:
-        data = base64.b64decode(source.partition(",")[2])
-        said = Image.open(io.BytesIO(data)).info.get("smallest text")
-        if said: sizes.append(float(said) * width)
-    return min(sizes, default=None)
+    return min((float(picture["smallest text"]) * picture["width"]
+                for picture in told(pictures) if "smallest text" in picture),
+               default=None)
 
 
 def measured(address):
@@ -103,8 +106,11 @@ def measured(address):
         found["screens"] = round(seen["height"] / DESK["height"], 1)
         if seen["picture"]: found["picture"] = round(seen["picture"])
         cut = page.evaluate(CUT)
-        text = smallest_text(page.evaluate(PICTURES))
+        pictures = page.evaluate(PICTURES)
+        text = smallest_text(pictures)
         if text: found["desk text"] = round(text, 1)
+        found["legends"] = sum(int(picture.get("covering legends", 0))
+                               for picture in told(pictures))
         page.set_viewport_size(WIDE)
         page.evaluate(SETTLE)
         found["cut"] = len(set(cut + page.evaluate(CUT)))
@@ -139,7 +145,7 @@ def worse(today, before):
 
 def table(rows):
     columns = ["screens", "prose", "code", "output", "figure", "fold", "picture", "cut",
-               "desk text", "phone text", "paper folds", "paper gaps"]
+               "desk text", "phone text", "legends", "paper folds", "paper gaps"]
     print(f"{'chapter':<20}" + "".join(f"{column:>12}" for column in columns))
     for name, found in rows.items():
         print(f"{name:<20}" + "".join(f"{found.get(column, '–'):>12}"

@@ -19,7 +19,7 @@ from execnb.shell import CaptureShell
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-TOLD = ("smallest text", "shown width")  # what `warm.py` writes into a picture
+TOLD = ("smallest text", "shown width", "covering legends")  # what `warm.py` writes into a picture
 PLAYERS_OF_A_PAGE = 1_200_000  # bytes of pictures that all players of a page share
 # outputs that are figures of their own making
 MOVABLE = re.compile('<div class="(player|review-tour|explorer-figure)"')

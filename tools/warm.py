@@ -1,7 +1,8 @@
 """What processes that run notebooks share: loaded once, before they part.
 
-Every picture also tells how wide a page shows it, and how large its smallest text is, as
-a part of that width, so that the size at which a page shows it can be measured.
+Every picture also tells how wide a page shows it, how large its smallest text is, as
+a part of that width, so that the size at which a page shows it can be measured, and how
+many of its legends lie on a curve or a point.
 
 `nbdev_test` draws no picture that only a reader would look at: `make test` draws each of
 them once, when it builds the site.
@@ -25,6 +26,8 @@ import matplotlib.text
 import pandas
 import sklearn.datasets
 import torch._dynamo
+from matplotlib.collections import PathCollection
+from matplotlib.transforms import Bbox
 from matplotlib_inline.config import InlineBackend
 
 plain_print_figure = matplotlib.backend_bases.FigureCanvasBase.print_figure
@@ -42,15 +45,33 @@ def chunk(name, text):
     return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
 
+def legend_covers(axes):
+    "Whether the legend of some axes lies on a curve or a point in them"
+    legend = axes.get_legend()
+    box = legend and Bbox.intersection(legend.get_window_extent(), axes.bbox)
+    if box is None: return False
+    drawn = [line for line in axes.lines if line.get_visible()]
+    paths = [(line.get_path().cleaned(line.get_transform()), line.get_linestyle())
+             for line in drawn]
+    dots = [path.vertices for path, style in paths if style in ("None", " ", "")]
+    dots += [marks.get_offset_transform().transform(marks.get_offsets())
+             for marks in axes.collections if isinstance(marks, PathCollection)]
+    return (any(box.count_contains(places) for places in dots if len(places))
+            or any(path.intersects_bbox(box, filled=False) for path, style in paths
+                   if style not in ("None", " ", "")))
+
+
 def print_figure(canvas, filename, *arguments, format=None, **options):
-    "Matplotlib's own; a PNG in memory also tells its smallest text, once it is drawn"
+    "Matplotlib's own; a PNG in memory also tells of itself, once it is drawn"
     plain_print_figure(canvas, filename, *arguments, format=format, **options)
     texts = [text.get_fontsize() for text in canvas.figure.findobj(matplotlib.text.Text)
              if text.get_visible() and text.get_text().strip()]
     if not texts or format != "png" or not isinstance(filename, io.BytesIO): return
     part = min(texts) / 72 / canvas.figure.get_figwidth()
     width = round(100 * canvas.figure.get_figwidth())  # px of the page, whatever the dpi
-    chunks = chunk("smallest text", f"{part:.5f}") + chunk("shown width", str(width))
+    covering = sum(map(legend_covers, canvas.figure.axes))
+    chunks = (chunk("smallest text", f"{part:.5f}") + chunk("shown width", str(width))
+              + chunk("covering legends", str(covering)))
     picture = filename.getvalue()
     filename.seek(0)
     filename.write(picture[:33] + chunks + picture[33:])  # after the header
