@@ -144,7 +144,7 @@ def plot_blobs(
     if line is not None:
         ax.plot(*np.asarray(line).T, color="black", label="boundary")
         ax.set(xlim=limits[0], ylim=limits[1])
-    ax.legend(title=legend_title)
+    ax.legend(title=legend_title, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 # %% ../nbs/11_data.ipynb #af354e60
@@ -170,6 +170,7 @@ def plot_gaussian_blobs(
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
         if x_min is not None and x_max is not None:
             ax.set(xlim=(x_min[0], x_max[0]), ylim=(x_min[1], x_max[1]))
+    axes[0].get_legend().remove()  # the other one tells the same
     fig.suptitle(suptitle)
     return axes
 
