@@ -559,6 +559,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'influence_nb.explorer._Shown._solve': ('explorer.html#_shown._solve', 'influence_nb/explorer.py'),
                                        'influence_nb.explorer.__getattr__': ('explorer.html#__getattr__', 'influence_nb/explorer.py'),
                                        'influence_nb.explorer._draw_line': ('explorer.html#_draw_line', 'influence_nb/explorer.py'),
+                                       'influence_nb.explorer._draw_model': ('explorer.html#_draw_model', 'influence_nb/explorer.py'),
                                        'influence_nb.explorer._draw_points': ('explorer.html#_draw_points', 'influence_nb/explorer.py'),
                                        'influence_nb.explorer._labels': ('explorer.html#_labels', 'influence_nb/explorer.py'),
                                        'influence_nb.explorer._log_loss': ('explorer.html#_log_loss', 'influence_nb/explorer.py'),

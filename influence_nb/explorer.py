@@ -184,6 +184,14 @@ def _draw_line(ax, theta, **look):
     along = np.array([-w[1], w[0]]) / np.sqrt(w @ w)
     ax.plot(*(foot + np.outer([-20, 20], along)).T, **look)
 
+def _draw_model(ax, theta, **look):
+    "Where the model says p = .5, and thinner where it says .1 and .9"
+    w0, w1, offset = theta
+    for p in (0.1, 0.9):
+        thin = look | {"linewidth": 0.8, "label": None}
+        _draw_line(ax, [w0, w1, offset - np.log(p / (1 - p))], **thin)
+    _draw_line(ax, theta, **look)
+
 def _reading(explorer):
     "What the chosen point does, in words"
     i, value = explorer.selected, explorer.influences[explorer.selected]
@@ -226,9 +234,10 @@ def plot_explorer(
     if solved:
         ax.scatter(*explorer.x[explorer.selected], s=900, marker=_TICKS, c="#00588a",
                    linewidths=2.5)
-        _draw_line(ax, explorer.theta, color="black", linewidth=2, label="boundary")
-        _draw_line(ax, explorer.theta_without, color="black", linestyle="--",
-                   label="without the chosen point")
+        _draw_model(ax, explorer.theta, color="black", linewidth=2,
+                    label="p = .5; thin: .1, .9")
+        _draw_model(ax, explorer.theta_without, color="black", linestyle="--",
+                    label="without the chosen point")
         _draw_line(ax, [1, 1, -1], color="0.5", linestyle=":", label="best possible")
         bar = plt.colorbar(shown, ax=ax, location="bottom", aspect=45, pad=0.02)
         bar.set_label("harms  ←  0  →  helps\ninfluence on the loss of 500 clean test "

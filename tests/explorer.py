@@ -109,6 +109,16 @@ ENGINE = """async sets => {
 }"""
 
 
+# the lines that are drawn: p on each, at two of its points
+CONTOURS = """async () => {
+  const { contour } = await import(new URL('engine.js', location)), theta = [3, -2, 0.5];
+  return [0.1, 0.5, 0.9].map(p => {
+    const [u, v, b] = contour(theta, p);
+    return [-1, 2].map(x => 1 / (1 + Math.exp(-(theta[0] * x - theta[1] * (u * x + b) / v + theta[2]))));
+  });
+}"""
+
+
 def apart(a, b): return np.linalg.norm(np.subtract(a, b)) / np.linalg.norm(b)
 
 
@@ -132,6 +142,7 @@ def check_numbers(browser):
         page = browser.new_page()
         page.goto(f"{base}/explorer.css")
         found = page.evaluate(ENGINE, [plain(case) for case in sets])
+        lines = page.evaluate(CONTOURS)
         refused = page.evaluate(ENGINE, unsolvable)
         sample = page.evaluate("async () => { const e = await import(new "
                                "URL('engine.js', location)), d = e.blobs(2000, 0.4, "
@@ -147,6 +158,7 @@ def check_numbers(browser):
     assert [r["problem"] for r in refused] == [why
                                                for why, *_ in hopeless] + [
             "empty"], refused
+    assert np.allclose(lines, [[0.1] * 2, [0.5] * 2, [0.9] * 2], rtol=1e-12), lines
     x, y, y_true = explorer_blobs(2000, 0.4, 12345, 0.065)
     assert (apart(sample[0], x.ravel()) < 1e-14 and sample[1] == y_true.tolist()
             and sorted(sample[2]) == np.flatnonzero(y != y_true).tolist())

@@ -114,6 +114,9 @@ export function fit(x, y, lambda, leftOut = -1, start = [0, 0, 0]) {
   return { problem: "flat" };
 }
 
+/** The line on which the model's probability is p, as parameters (w₀, w₁, b). */
+export function contour([u, v, b], p) { return [u, v, b - Math.log(p / (1 - p))]; }
+
 /** Mean loss on the test points, its gradient [3] and the share that is on the right side. */
 export function testLoss(theta, test) {
   const { value, gradient } = objective(theta, test.x, test.y, 0), m = test.y.length;

@@ -115,7 +115,7 @@ export class Explorer extends Hand {
 
   resize() {
     const { canvas, plot } = this.parts, width = plot.clientWidth;
-    const flat = width * (this.root.clientWidth < 720 ? 0.62 : 0.74);
+    const flat = width * (this.root.clientWidth < 720 ? 0.62 : 0.55);
     const height = Math.round(width < 430 ? width * 0.95 : Math.min(flat, 560));
     const pixels = globalThis.devicePixelRatio || 1;
     this.theme();

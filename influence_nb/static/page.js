@@ -13,6 +13,7 @@ const ICONS = {
   solid: `<path d="M-1 8H17" stroke="currentColor" stroke-width="2.5"/>`,
   dashed: `<path d="M-1 8H17" stroke="currentColor" stroke-width="2.5"
     stroke-dasharray="6 4"/>`,
+  thin: `<path d="M-1 8H17" stroke="currentColor" stroke-width="1"/>`,
   dotted: `<path d="M-1 8H17" stroke="currentColor" stroke-width="2"
     stroke-dasharray="2 4"/>`,
 };
@@ -28,13 +29,15 @@ const radio = (id, [value, label, words], k) => `<label><input type="radio"
   name="${id}-tap" value="${value}"${k ? "" : " checked"}
   aria-label="${words}"><span>${label}</span></label>`;
 
+const TAP = id => `
+  <div class="ifx-tap" role="radiogroup" aria-labelledby="${id}-tap">
+    <span id="${id}-tap">Click or tap to</span>
+    ${TAPS.map((tap, k) => radio(id, tap, k)).join("")}
+    <span>Drag to move.</span>
+  </div>`;
+
 const PLOT = id => `
   <div>
-    <div class="ifx-tap" role="radiogroup" aria-labelledby="${id}-tap">
-      <span id="${id}-tap">Click or tap to</span>
-      ${TAPS.map((tap, k) => radio(id, tap, k)).join("")}
-      <span>Drag to move.</span>
-    </div>
     <div class="ifx-plot">
       <canvas aria-hidden="true"></canvas>
       <div class="ifx-layer" role="listbox" tabindex="0" aria-label="Training points"
@@ -43,16 +46,17 @@ const PLOT = id => `
       </div>
       <div class="ifx-note" role="status"></div>
     </div>
-    <div class="ifx-scale"><i></i><span><small></small> <b>harms ←</b></span><b
-      >0</b><span><b>→ helps</b> <small></small></span></div>
-    <div class="ifx-legend" aria-label="legend" role="group">
-      <span>color: influence I on 500 clean test points</span>
-      <span>${icon(0)} label 0</span><span>${icon(1)} label 1</span><span
-        >${icon("ring")} flipped label</span>
-      <span>${icon("solid")} boundary</span><span
-        >${icon("dashed")} without the chosen point</span><span
-        >${icon("dotted")} best possible</span>
-    </div>
+    <div class="ifx-scale"><i></i><span><small></small> <b>harms ←</b></span><span
+      >influence I</span><span><b>→ helps</b> <small></small></span></div>
+  </div>`;
+
+const LEGEND = `
+  <div class="ifx-legend" aria-label="legend" role="group">
+    <span>${icon(0)} label 0</span><span>${icon(1)} label 1</span><span
+      >${icon("ring")} flipped</span>
+    <span>${icon("solid")} p = .5</span><span>${icon("thin")} p = .1, .9</span><span
+      >${icon("dashed")} without this point</span><span
+      >${icon("dotted")} best</span>
   </div>`;
 
 const bar = name => `<div class="ifx-bar"><span>${name}</span><div
@@ -60,19 +64,15 @@ const bar = name => `<div class="ifx-bar"><span>${name}</span><div
 
 const SIDE = id => `
   <div class="ifx-side">
-    <p class="ifx-reading"></p>
     <div>
       <p class="ifx-title">Test loss without this point</p>
       <div class="ifx-bars">
         ${bar("predicted")}
         ${bar("actual")}
       </div>
-      <div class="ifx-ends"><span>falls</span><span>0</span><span>rises</span></div>
-      <p class="ifx-score"></p>
     </div>
     <div>
-      <p class="ifx-title" id="${id}-list">Suspects <small>most harmful first, with
-        I/n</small></p>
+      <p class="ifx-title" id="${id}-list">Suspects <small>most harmful first, I/n</small></p>
       <div class="ifx-list" role="listbox" tabindex="0"
         aria-labelledby="${id}-list"></div>
     </div>
@@ -80,7 +80,7 @@ const SIDE = id => `
 
 const LABELS = [["num_samples", "points n"], ["sigma", "spread σ"],
   ["flip_rate", "flipped labels"], ["regularization", "penalty λ"]];
-const slider = ([key, label]) => `<label><span>${label}</span><output></output><input
+const slider = ([key, label]) => `<label><span>${label.replace(" labels", "")}</span><output></output><input
   type="range" data-key="${key}" aria-label="${label}"></label>`;
 
 const CONTROLS = id => `<div class="ifx-controls">
@@ -88,8 +88,11 @@ const CONTROLS = id => `<div class="ifx-controls">
     ${LABELS.map(slider).join("")}
   </div>
   <div class="ifx-row"><button type="button" data-do="sample">New sample</button><button
-    type="button" data-do="reset">Start again</button><a class="ifx-link"
-    href="#">Link to this picture</a></div>
+    type="button" data-do="reset">Start again</button></div>
+</div>
+<div class="ifx-foot">
+  <p class="ifx-score"></p>
+  <a class="ifx-link" href="#">Link to this picture</a>
   <details><summary>Keyboard</summary><p id="${id}-keys">In the picture, the arrow keys
     go from point to point, and <kbd>Page Down</kbd> and <kbd>Page Up</kbd> along the
     suspects.
@@ -98,8 +101,11 @@ const CONTROLS = id => `<div class="ifx-controls">
 </div>`;
 
 export const TEMPLATE = id => `
+${TAP(id)}
+<p class="ifx-reading"></p>
 <div class="ifx-top">${PLOT(id)}${SIDE(id)}
 </div>
+${LEGEND}
 ${CONTROLS(id)}
 <p class="ifx-hidden" aria-live="polite"></p>`;
 

@@ -1,5 +1,5 @@
 /* The explorer's picture: the plane, the lines and the points, drawn on a canvas. */
-import { MEANS } from "./engine.js";
+import { MEANS, contour } from "./engine.js";
 import { RAMPS, STEPS } from "./colors.js";
 
 /** What an explorer draws. It reads `state`, `width`, `height` and `root`. */
@@ -64,8 +64,15 @@ export class Picture {
     if (analysis.problem) return;
     const { left } = this.state, { soft, mark } = this.colors;
     this.drawLine(c, [1, 1, -1], soft, 1.5, [2, 4]);
-    if (left.theta) this.drawLine(c, left.theta, mark, 2, [7, 5]);
-    this.drawLine(c, analysis.theta, mark, 2.5, []);
+    if (left.theta) this.drawModel(c, left.theta, mark, 2, [7, 5]);
+    this.drawModel(c, analysis.theta, mark, 2.5, []);
+  }
+
+  /** Where the model says p = .5, and thinner where it says .1 and .9: the nearer these
+      lines, the steeper it is. */
+  drawModel(c, theta, color, thickness, dash) {
+    for (const p of [0.1, 0.9]) this.drawLine(c, contour(theta, p), color, 1, dash);
+    this.drawLine(c, theta, color, thickness, dash);
   }
 
   /** The line θᵀx̃ = 0, through the point of it that is nearest to the middle of the

@@ -103,7 +103,7 @@ export class Verdict extends Picture {
       score.textContent = "";
       return;
     }
-    const length = Math.min(state.n, this.root.clientWidth < 720 ? 5 : 7);
+    const length = Math.min(state.n, 5);
     const rank = analysis.order.indexOf(state.selected);
     const first = clamp(rank - length + 1, 0, Math.max(0, state.n - length));
     const shown = analysis.order.slice(first, first + length);
