@@ -114,14 +114,14 @@ def inputs(
     name: str,  # of the argument
 ):  # tensors
     "Inputs, one or several. Raises `ValueError` by name."
-    return as_samples(value, name)
+    return as_samples(value, name, device=None)
 
 def targets(
     value,  # targets, [n, …]
     name: str,  # of the argument
 ):  # a tensor; whole numbers as int64
     "Targets. Raises `ValueError` by name."
-    return as_targets(as_samples(value, name))
+    return as_targets(as_samples(value, name, device=None))
 
 def real(
     value,  # a number of any sign
@@ -248,7 +248,6 @@ ELSEWHERE = {
     "plot_influences.influences": None, "plot_influences.x": array,
     "plot_blobs.line": array, "plot_gaussian_blobs.line": array,
     "plot_influences.line": array,
-    "held_out_losses.x": inputs, "held_out_losses.y": targets,
     "rank_correlation.a": shaped(2), "rank_correlation.b": shaped(2),
     "harmonic_mean.hessian_regularization": number(zero=False),
     "push_through.hessian_regularization": number(zero=False),
@@ -257,13 +256,12 @@ ELSEWHERE = {
     "repair_labels.y": classes, "repair_labels.y_true": classes,
     "repair_labels.suspects": row_numbers,
     "knn_shapley.y": classes, "knn_shapley.y_val": classes,
-    "plot_blobs.y": classes,
+    "plot_blobs.y": classes, "bayes_flip_probability.y": row_numbers,
     "plot_confusion_matrix.y_true": classes,
     "plot_confusion_matrix.y_pred": classes,
     "measure_cost.step": function,
     "comments_in_help.package": instance(str),
-    **{f"losses_after_training.{name}": look for name, look in {
-        "x": inputs, "y": targets, "x_test": inputs, "y_test": targets}.items()},
+    "losses_after_training.x": inputs, "losses_after_training.y": targets,
 }
 
 # where functions are about points and not about models, arrays are NumPy's

@@ -7,18 +7,32 @@ __all__ = ['relative_error', 'check_close']
 
 # %% ../nbs/84_checks.ipynb #1005bf51
 import os
+import numpy as np
 import torch
 
 # %% ../nbs/84_checks.ipynb #c4c0e5a2
-def _in_double(values):
-    return torch.as_tensor(values, dtype=torch.float64, device="cpu").detach()
+def _in_double(values, name):
+    "Real numbers in double precision, of arrays, tensors, tables, lists"
+    if hasattr(values, "__array__") and not isinstance(values, torch.Tensor):
+        values, real = np.asarray(values), not np.iscomplexobj(values)
+        values = torch.from_numpy(values.astype(float, order="C") if real else values)
+    if not isinstance(values, torch.Tensor):
+        values = torch.as_tensor(values, dtype=torch.float64, device="cpu")
+    if values.is_complex() or values.layout != torch.strided: raise ValueError(
+        f"{name} must be a dense array of real numbers")
+    return values.detach().to("cpu", torch.float64)
 
 def relative_error(
     actual,  # the values to judge, any shape
     expected,  # the reference, of the same shape
 ) -> float:  # ‖actual − expected‖ / ‖expected‖ in the Frobenius norm; 0 if both are 0
-    "How far `actual` is from `expected`, in units of the size of `expected`."
-    actual, expected = _in_double(actual), _in_double(expected)
+    """How far `actual` is from `expected`, in units of the size of `expected`;
+    infinite where one has NaN or infinite entries. Raises `ValueError` for two shapes."""
+    actual, expected = _in_double(actual, "actual"), _in_double(expected, "expected")
+    if actual.shape != expected.shape: raise ValueError(
+        "the shapes of actual and expected differ: "
+        f"{tuple(actual.shape)} and {tuple(expected.shape)}")
+    if not (actual + expected).isfinite().all(): return float("inf")
     difference, size = (actual - expected).norm().item(), expected.norm().item()
     if size: return difference / size
     return 0.0 if difference == 0 else float("inf")
@@ -31,11 +45,11 @@ def check_close(
 ) -> float:  # the relative error that was measured
     """Assert equal shapes, finite entries and a relative error of at most `tol`; name
     the worst entries otherwise."""
-    actual, expected = _in_double(actual), _in_double(expected)
-    shapes = f"{tuple(actual.shape)} and {tuple(expected.shape)}"
+    actual, expected = _in_double(actual, "actual"), _in_double(expected, "expected")
+    shapes = f"actual {tuple(actual.shape)} and expected {tuple(expected.shape)}"
     assert actual.shape == expected.shape, f"shapes differ: {shapes}"
-    finite = actual.isfinite().all() and expected.isfinite().all()
-    assert finite, "some entries are NaN or infinite"
+    for name, values in (("actual", actual), ("expected", expected)):
+        assert values.isfinite().all(), f"{name} has NaN or infinite entries"
     error, a, e = relative_error(actual, expected), actual.flatten(), expected.flatten()
     if error <= tol: return error
     indices = (a - e).abs().topk(min(3, len(a))).indices

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import grad
-from .objective import (LossOfParameters, check_samples, checked_number,
+from .objective import (LossOfParameters, as_samples, as_targets,
+                                    check_samples, checked_number,
                                     regularized_objective, sample_losses)
 from .training import ConvergenceWarning, fit_to_optimum, natural_unit
 from .gradients import gradient_chunks
@@ -118,7 +119,7 @@ def effective_dimension(
 ) -> float:  # Σ μ/(μ + λ), between 0 and p
     """How many directions of the parameters the data decide: equation (4). Raises
     `ValueError` for an eigenvalue that λ does not outweigh."""
-    mu = torch.as_tensor(eigenvalues)
+    mu = torch.as_tensor(eigenvalues, device="cpu")
     lam = checked_number(hessian_regularization, "hessian_regularization", zero=False)
     if mu.ndim != 1 or not (mu + lam > 0).all(): raise ValueError(
         "eigenvalues must be a vector of numbers above −λ: give a larger "
@@ -136,19 +137,19 @@ def held_out_losses(
 ) -> torch.Tensor:  # the loss of each point under a model that has not seen it, [n]
     """Cross-validation: each point's loss in equation (5). Raises `ValueError` for a
     loss that is no mean over the samples, or data that do not belong together."""
-    x, y = (t if isinstance(t, torch.Tensor) else torch.as_tensor(np.asarray(t))
-            for t in (x, y))
+    given, x = (x, y), as_samples(x, "x", device=None)
+    y = as_targets(as_samples(y, "y", device=None))
     if len(x) != len(y): raise ValueError(
         f"x and y must have as many rows, got {len(x)} and {len(y)}")
-    order = torch.as_tensor(np.random.RandomState(random_state).permutation(len(x)))
+    order = torch.from_numpy(np.random.RandomState(random_state).permutation(len(x)))
     held_out = None
     for k in range(folds):
         out = order[k::folds]
-        seen = torch.ones(len(x), dtype=torch.bool)
+        seen = torch.ones(len(x), dtype=torch.bool, device="cpu")
         seen[out] = False
         f = LossOfParameters(train(x[seen.nonzero()[:, 0]], y[seen.nonzero()[:, 0]]),
                              loss)
-        if held_out is None: check_samples(f, x, y)
+        if held_out is None: x, y = check_samples(f, *given)
         losses = sample_losses(f, f.theta, x[out], y[out]).detach()
         if held_out is None: held_out = losses.new_zeros(len(x))
         held_out[out] = losses
@@ -223,7 +224,7 @@ def chosen_from_curve(
         "candidates: none of them gave finite held-out losses, give larger ones")
     best = int(means.argmin())
     error = (losses - losses[best]).std(1) / math.sqrt(losses.shape[1])
-    curve = torch.stack([torch.tensor(candidates).double(), means, error], 1)
+    curve = torch.stack([means.new_tensor(candidates), means, error], 1)
     level = [lam for lam, mean, e in curve.tolist() if mean - means[best] <= 2 * e]
     why = (f"smallest mean held-out loss ({means[best]:.4g}) of {len(candidates)} "
            f"candidates; those from {level[0]:g} to {level[-1]:g} do as well within "
@@ -300,7 +301,7 @@ def _without_trying(rule, implied, run):
             "fit_to_optimum, or use another rule")
         why = ("the model is at an optimum with this penalty, so that it is part of "
                "the Hessian of what was trained")
-    return RegularizationChoice(value, rule, why, torch.zeros(0, 3))
+    return RegularizationChoice(value, rule, why, torch.zeros(0, 3, device="cpu"))
 
 # %% ../nbs/19_damping.ipynb #cd713095
 def choose_regularization(

@@ -250,7 +250,10 @@ def bayes_flip_probability(
 ) -> np.ndarray:  # P(flipped | x, y), [n]
     """The optimal detector of flipped labels: no score that sees only `x` and `y` ranks
     flips better (Neyman–Pearson)."""
-    posterior = bayes_posterior(x, means, sigma)
-    stated = posterior[np.arange(len(posterior)), np.asarray(y)]
+    posterior, y = bayes_posterior(x, means, sigma), np.asarray(y)
+    if len(y) != len(posterior) or not np.isin(y, range(len(means))).all():
+        raise ValueError(f"y must hold one class from 0 to {len(means) - 1} for each "
+                         "row of x")
+    stated = posterior[np.arange(len(posterior)), y]
     flipped = flip_rate * (1 - stated) / (posterior.shape[1] - 1)
     return flipped / (flipped + (1 - flip_rate) * stated)

@@ -68,15 +68,17 @@ def knn_shapley(
 ) -> torch.Tensor:  # mean Shapley value of each training point, positive helps, [n]
     """The worth of each point to a nearest-neighbor vote (Jia and others 2019):
     equations (4) and (5). Raises `ValueError`."""
-    x, x_val = (torch.as_tensor(part).flatten(1).double() for part in (x, x_val))
-    y, y_val, n = torch.as_tensor(y), torch.as_tensor(y_val), len(x)
+    x, x_val = (torch.as_tensor(part, device="cpu").flatten(1).double()
+                for part in (x, x_val))
+    y, y_val = (torch.as_tensor(labels, device="cpu") for labels in (y, y_val))
+    n = len(x)
     if (len(y), len(y_val)) != (n, len(x_val)):
         raise ValueError("x and y, and x_val and y_val, must have one label a point")
     if not 1 <= neighbors <= n:
         raise ValueError(f"neighbors must be between 1 and {n}, got {neighbors}")
     order = torch.cdist(x_val, x).argsort(dim=1, stable=True)
     match = (y[order] == y_val[:, None]).double()
-    j = torch.arange(1, n)
+    j = torch.arange(1, n, device="cpu")
     steps = (match[:, :-1] - match[:, 1:]) / neighbors * j.clamp(max=neighbors) / j
     steps = torch.cat([steps, match[:, -1:] / n], 1)
     sorted_values = steps.flip(1).cumsum(1).flip(1)

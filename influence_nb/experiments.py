@@ -86,6 +86,8 @@ def stored(
 ) -> dict:  # the results, and under "made" what they were made with
     """The results of a long experiment; only read where `compute` is None. Raises
     `FileNotFoundError` where they are not."""
+    if not isinstance(folder, (str, os.PathLike)): raise TypeError(
+        f"folder must be the path of one, got {folder!r}")
     path = Path(folder) / f"{name}.json"
     if os.environ.get(SWITCH) and compute is not None:
         results = {"made": made_with() | {"code": code_of(compute)}, **compute()}

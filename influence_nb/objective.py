@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ONE_AT_A_TIME', 'plain_loss', 'Inputs', 'concatenate', 'call_model', 'LossOfParameters', 'plain_gradient',
-           'as_samples', 'split_batch', 'shuffles', 'refuse_shuffling', 'as_targets', 'Batches', 'telling_rows',
-           'elsewhere', 'vectorizes', 'sample_losses', 'check_mean', 'drop_idle_hooks', 'check_samples',
+           'from_array', 'as_samples', 'split_batch', 'shuffles', 'refuse_shuffling', 'as_targets', 'Batches',
+           'telling_rows', 'elsewhere', 'vectorizes', 'sample_losses', 'check_mean', 'drop_idle_hooks', 'check_samples',
            'checked_number', 'checked_whole', 'regularized_objective']
 
 # %% ../nbs/13_objective.ipynb #13000003
@@ -279,8 +279,11 @@ def plain_gradient(
 # %% ../nbs/13_objective.ipynb #13000031
 #| code-fold: true
 #| code-summary: "Lists, arrays and tables"
-def _from_array(value, name):
-    "A list, an array or a table as a tensor"
+def from_array(
+    value,  # list, array or table
+    name: str,  # what the caller calls it
+) -> torch.Tensor:  # the same numbers, on the processor
+    "Numbers as a tensor. Raises `ValueError` for what is not numbers."
     if hasattr(value, "to_numpy"): value = value.to_numpy()
     if np.ma.is_masked(value): raise ValueError(
         f"{name} has masked entries: remove those samples")
@@ -303,8 +306,9 @@ def _as_tensor(value, name, device, move, dtype):
     "One tensor on the device, without a graph; refuses what a model cannot take"
     if value is None: raise ValueError(f"{name} is missing")
     listed = isinstance(value, list)
-    if not isinstance(value, torch.Tensor): value, move = _from_array(value, name), True
+    if not isinstance(value, torch.Tensor): value, move = from_array(value, name), True
     if listed and value.is_floating_point(): value = value.to(dtype)
+    device = device or value.device
     if value.device != device and not move: raise ValueError(
         f"{name} is on {value.device} but the model on {device}: "
         f"use {name}.to('{device}')")
@@ -335,7 +339,7 @@ def _known_device(device):
 def as_samples(
     value,  # tensor, array, list or table; or a tuple or dict of them
     name: str,  # what the caller calls it
-    device="cpu",  # where the model is
+    device="cpu",  # where the model is; None: anywhere
     move: bool = False,  # move tensors that are elsewhere; otherwise they are refused
     dtype=None,  # of real numbers in lists; PyTorch's default
 ):  # a tensor [n, …], or `Inputs`
@@ -343,7 +347,8 @@ def as_samples(
 
     Raises `ValueError` for what is empty, not finite, complex, sparse, not numbers,
     of different lengths, or on another device."""
-    given = _known_device(device), move, dtype or torch.get_default_dtype()
+    if device is not None: device = _known_device(device)
+    given = device, move, dtype or torch.get_default_dtype()
     if isinstance(value, Inputs): value = value.parts
     if isinstance(value, Mapping): parts = Inputs(
         {k: _as_tensor(v, f"{name}[{k!r}]", *given) for k, v in value.items()})

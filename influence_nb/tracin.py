@@ -26,7 +26,7 @@ def tracin(
     x, y = check_samples(f, x, y)
     if checkpoints.shape != (len(rates), len(f.theta)):
         raise ValueError(f"checkpoints must have shape [{len(rates)}, {len(f.theta)}], "
-                         f"one row a rate, got {tuple(checkpoints.shape)}")
+                         f"one row for each of rates, got {list(checkpoints.shape)}")
     total = 0
     for theta, rate in zip(checkpoints, rates):
         total = (total + rate * sample_gradients(f, theta, x_test, y_test)
