@@ -17,7 +17,8 @@ from .gradients import gradient_chunks, linear_layers
 from .curvature import Curvature
 from .influence import NotFittedError, parameter_blocks
 from .ekfac import layer_diagonal, layer_factors, layer_pairs
-from .unrolled import RunInfluence, repeated_end, states_of
+from .unrolled import (RunInfluence, repeated_end, sgd_update,
+                                   states_of)
 
 # %% ../nbs/34_source.ipynb #53d59af1
 def kept_share(
@@ -186,9 +187,9 @@ def _check_source(segments, checkpoints, basis, second_order_mode, discrete):
 
 def _refuse_run(run, segments, basis):
     "A run that the formula is not about"
-    if not isinstance(run.optimizer, torch.optim.SGD): raise ValueError(
+    if run.update is not sgd_update: raise ValueError(
         "run must have been trained by torch.optim.SGD, whose steps the formula is "
-        f"about, got {type(run.optimizer).__name__}. UnrolledInfluence takes it")
+        "about, got one by Adam or AdamW. UnrolledInfluence takes it")
     if segments > len(run.steps): raise ValueError(
         f"segments must be at most the {len(run.steps)} steps of the run, got "
         f"{segments}")

@@ -1,11 +1,17 @@
 """What chapters check on a few cases, on all of them: every curvature and structure in
 single precision, push-through inverses of thousands of rows, a recurrent model of more
-sequences, labels that no number of steps brings to an optimum, untrained networks.
+sequences, labels that no number of steps brings to an optimum, untrained networks;
+and draws of stored experiments that take too long to be made again in their chapters.
 
 Run by `make test`.
 """
+import json
+import os
 import time
 import warnings
+from contextlib import redirect_stdout
+from importlib import import_module
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +27,7 @@ from influence_nb.pushthrough import (PushThroughInverse, curvature_rows, gram,
                                       row_pairs)
 from influence_nb.shared_checks import PROPERTIES, influence_report
 
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
 MODES = ("empirical_fisher", "gauss_newton")
 
 
@@ -149,8 +156,52 @@ def untrained():
     return "10 networks"
 
 
+def of_chapter(name, *cells, module=None):
+    "What a chapter's module and these of its cells define, run one after the other"
+    os.chdir(NOTEBOOKS)
+    names = dict(vars(import_module(module))) if module else {}
+    page = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    source = {cell["id"]: "".join(cell["source"]) for cell in page["cells"]}
+    with redirect_stdout(None):  # tables
+        for cell in cells: exec(compile(source[cell], f"{name}: {cell}", "exec"), names)
+    return names
+
+
+def run_derivative():
+    "Forty trainings without a hundredth of the digits, which the derivative foretells"
+    page = of_chapter("32_unrolled", "c1ec1a30", "6bc26148", "145a6d08", "638b6bca",
+                      module="influence_nb.unrolled")
+    again, kept = page["scores"](0.05, 0), page["results"]["0.05"][0]
+    assert again.keys() == kept.keys() and again["unrolled"] >= 0.93
+    assert all(abs(again[name] - kept[name]) < 0.01 for name in kept), again
+    return f"score {again['unrolled']:.3f}"
+
+
+def headlines():
+    "The draws that the chapter does not make again"
+    page = of_chapter("82_headlines", "27ab2140", "d956c055", "9c92dfd8", "b3b4d8c2",
+                      "a99625e1")
+    alike, linear, cnn = page["alike"], page["linear_draw"](0), page["cnn_draw"](0)
+    assert linear.keys() == page["linear"]["draws"][0].keys()
+    assert len(linear["table"]) == 5 and alike(linear, page["linear"]["draws"][0])
+    assert alike(cnn, page["cnn"]["draws"][0], 5e-3)
+    one = page["iris_draws"]([5], 0.01, [0])[0]
+    assert alike(one, page["iris"]["one layer of 5"]["0.01"][0])
+    return "3 draws"
+
+
+def smallest_changes(first=100, count=20):
+    "Fresh problems of twelve points: one more than the smallest of all sets, at most"
+    page = of_chapter("53_smallest_change", "2e47666e", "502363f2", "7f1c0130",
+                      module="influence_nb.smallest_change")
+    pairs = [page["small_problem"](seed) for seed in range(first, first + count)]
+    assert all(found - true in (0, 1) for true, found in pairs), pairs
+    return f"{sum(found == true for true, found in pairs)} of {count} smallest"
+
+
 def main():
-    for check in (single_precision, runaway_fits, push_through, recurrent, untrained):
+    for check in (single_precision, runaway_fits, push_through, recurrent, untrained,
+                  run_derivative, headlines, smallest_changes):
         start = time.time()
         print(f"{check.__name__}: {check()}, {time.time() - start:.0f} s", flush=True)
 
