@@ -352,6 +352,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'influence_nb.decisions._protected': ('decisions.html#_protected', 'influence_nb/decisions.py'),
                                         'influence_nb.decisions._scores': ('decisions.html#_scores', 'influence_nb/decisions.py'),
                                         'influence_nb.decisions._sentence': ('decisions.html#_sentence', 'influence_nb/decisions.py'),
+                                        'influence_nb.decisions._text_of': ('decisions.html#_text_of', 'influence_nb/decisions.py'),
                                         'influence_nb.decisions._to_text': ('decisions.html#_to_text', 'influence_nb/decisions.py'),
                                         'influence_nb.decisions.agreement': ('decisions.html#agreement', 'influence_nb/decisions.py'),
                                         'influence_nb.decisions.as_labels': ('decisions.html#as_labels', 'influence_nb/decisions.py'),

@@ -181,6 +181,7 @@ def write_lock(
 # %% ../nbs/86_decisions.ipynb #dec0000p
 _FORMAT = "influence_nb review 1"
 ACTIONS = ("keep", "relabel", "unsure")
+_LARGEST = 2**28  # bytes; a million decisions take 40 MB
 
 def _checksum(data, log):
     return hashlib.sha256(json.dumps([_FORMAT, data, log]).encode()).hexdigest()
@@ -193,17 +194,21 @@ def _from_text(text, path, data):
     "The log in a file, or an error that says what is wrong with it"
     damaged = (f"{path} is damaged and was left as it is: restore a copy, or give "
                "another path")
-    try: content = json.loads(text)
+    try:
+        content = json.loads(text)
+        if not isinstance(content, dict): content = {}
+        kind, about, log = map(content.get, ("format", "data", "log"))
+        whole = content.get("checksum") == _checksum(about, log)
     except (ValueError, RecursionError): raise ReviewFileError(damaged) from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ReviewFileError(f"{path} is not a file of decisions, and was left as it "
-                              "is: give another path")
-    if content.get("checksum") != _checksum(content.get("data"), content.get("log")):
-        raise ReviewFileError(damaged)
-    if content["data"] != data:
+    if kind != _FORMAT:
+        ours = isinstance(kind, str) and kind.startswith("influence_nb review ")
+        what = "is of another version" if ours else "is not a file of decisions"
+        raise ReviewFileError(f"{path} {what}, and was left as it is: give another "
+                              "path")
+    if not whole: raise ReviewFileError(damaged)
+    if about != data:
         raise ReviewFileError(f"{path} holds decisions about other data, and was left "
                               "as it is: give another path")
-    log = content["log"]
     if isinstance(log, list) and all(isinstance(entry, list) and len(entry) == 3
                                      for entry in log):
         return [tuple(entry) for entry in log]
@@ -214,7 +219,10 @@ def _from_text(text, path, data):
 def _checked_path(path):
     "The file itself, behind links; an error where none can be written, before any work"
     if path is None: return None
-    try: path = Path(path).expanduser().resolve()
+    try:
+        path = Path(path).expanduser().resolve()
+        for file in (path, path.with_name(f".{path.name}.00000000.tmp")):
+            with suppress(FileNotFoundError, NotADirectoryError): file.stat()
     except (TypeError, ValueError, OSError, RuntimeError) as error:
         raise ReviewFileError(f"path must name a file, got {path!r}: {error}") from None
     if not path.parent.is_dir():
@@ -225,11 +233,23 @@ def _checked_path(path):
                               "file in a folder")
     return path
 
+def _text_of(path):
+    "What a file holds, or None where there is none"
+    try:
+        size = path.stat().st_size
+        if size <= _LARGEST: return path.read_bytes().decode("utf-8", errors="replace")
+    except FileNotFoundError: return None
+    except OSError as error:
+        raise ReviewFileError(f"{path} cannot be read: {error.strerror}") from None
+    raise ReviewFileError(f"{path} is too large for a file of decisions, {size >> 20} "
+                          "MB, and was left as it is: give another path")
+
 def _protected(path):
     "Why the system would not let us write, or None"
-    if path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
+    exists, may = os.path.exists(path), os.access(path, os.W_OK)
+    if exists and not (may and path.stat().st_mode & 0o222):
         return f"{path} is write-protected: allow writing, or give another path"
-    if not os.access(path.parent, os.W_OK):
+    if not os.access(path.parent, os.W_OK | os.X_OK):
         return f"nothing may be written in {path.parent}: give another path"
 
 # %% ../nbs/86_decisions.ipynb #dec0000s
@@ -259,11 +279,7 @@ class DecisionReader:
             raise ValueError(f"action must be one of {ACTIONS}, got {action!r}")
 
     def read(self):  # the text of the file, or None
-        if self.path is None or not self.path.exists(): return None
-        try: return self.path.read_bytes().decode("utf-8", errors="replace")
-        except OSError as error:
-            raise ReviewFileError(f"{self.path} cannot be read: {error.strerror}"
-                                  ) from None
+        return None if self.path is None else _text_of(self.path)
 
     def catch_up(self) -> bool:  # whether somebody else's decisions were read
         "Read the file where it is not as it was left. Raises `ReviewFileError`."

@@ -1,5 +1,5 @@
-"""The review desk under accidents: killed, interrupted, two at once, a full disk, and
-names that are HTML.
+"""The review desk under accidents: killed, interrupted, two at once, a full disk, files
+that nobody may write or that are malformed, and names that are HTML.
 
 Nothing that was shown as saved may be lost, nothing may be decided about a card that
 was not shown, and no text may become an element. Processes are forked, so that twenty
@@ -7,10 +7,12 @@ of them take seconds.
 """
 import ast
 import asyncio
+import json
 import os
 import random
 import resource
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -23,8 +25,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from influence_nb.cards import Cards, samples_of
-from influence_nb.decisions import DecisionReader, Review, ReviewFileError
-from influence_nb.review import Evidence, ReviewDesk, _tour_html
+from influence_nb.decisions import (_LARGEST, DecisionReader, Review, ReviewFileError,
+                                    _checksum)
+from influence_nb.review import Evidence, ReviewDesk, _tour_html, review_labels
 from influence_nb.suspects import Suspects
 
 N = 400
@@ -162,6 +165,179 @@ def full_disk(folder):
     assert not [name for name in left_beside(path) if name.endswith(".tmp")]
 
 
+def mode(path): return stat.S_IMODE(path.lstat().st_mode)
+
+
+def modes_and_links(folder):
+    "A decision leaves permissions, owner and links as they were, and nothing beside it"
+    path, link, again = (folder / name for name in ("kept.json", "link", "again"))
+    opened(path).decide(0, "keep")
+    assert left_beside(path) == []
+    link.symlink_to("kept.json")
+    again.symlink_to(link)
+    for number, permissions in enumerate((0o600, 0o640, 0o664, 0o444 | 0o200), start=1):
+        path.chmod(permissions)
+        if os.getuid() == 0: os.chown(path, 1234, 2345)
+        opened(again).decide(number, "unsure")
+        assert mode(path) == permissions and len(saved(path)) == number + 1
+        assert os.readlink(link) == "kept.json" and os.readlink(again) == str(link)
+        if os.getuid() == 0: assert path.stat()[4:6] == (1234, 2345)
+    assert left_beside(path) == ["again", "link"], left_beside(path)
+    dangling, inside = folder / "dangling", folder / "not there yet.json"
+    dangling.symlink_to(inside.name)  # of a file that comes to be behind it
+    opened(dangling).decide(0, "keep")
+    assert dangling.is_symlink() and len(saved(inside)) == 1
+    old = folder / ".kept.json.0123abcd.tmp"  # what a crash leaves
+    mine = folder / ".kept.json.my notes.tmp"
+    for left in (old, mine): left.write_text("half")
+    opened(path).decide(5, "keep")
+    assert mine.exists() and not old.exists()
+
+
+def refused(action):
+    "The sentence of a refusal; anything raw comes through"
+    try: action()
+    except ReviewFileError as error: return str(error)
+    raise AssertionError("nothing was refused")
+
+
+def protected(folder):
+    "What may not be written is read, said at the start, and left as it is"
+    path = folder / "protected.json"
+    opened(path).decide(0, "keep")
+    path.chmod(0o444)
+    before = path.read_bytes()
+    desk = ReviewDesk(Cards(opened(path), samples_of(X, Y)))
+    assert "Read only" in desk.status.value and "write-protected" in desk.status.value
+    desk.press("k")
+    assert "Not saved" in desk.status.value and len(desk.review.log) == 1
+    assert "write-protected" in refused(lambda: opened(path).undo())
+    assert path.read_bytes() == before and mode(path) == 0o444
+    path.chmod(0o644)
+    desk.press("k")
+    assert "Read only" not in desk.status.value and len(saved(path)) == 2
+    folder.chmod(0o755)
+    def as_nobody(out):
+        if os.getuid() == 0: os.setuid(65534)
+        else: folder.chmod(0o555)
+        review = opened(folder / "new.json")
+        say(out, repr(review))
+        say(out, refused(lambda: review.decide(1, "keep")))
+    del desk
+    with forked(as_nobody) as (_, lines): first, last = lines.read().splitlines()
+    folder.chmod(0o755)
+    for words in (first, last): assert f"nothing may be written in {folder}" in words
+
+
+def nowhere(folder):
+    "A path that cannot be is said before the first decision, and before the desk"
+    loop = folder / "loop"
+    loop.symlink_to(loop)
+    os.mkfifo(folder / "pipe")
+    (folder / "file").write_text("")
+    for path, words in ((folder / "no" / "a.json", "does not exist: make that folder"),
+                        (folder / "file" / "a.json", "does not exist"),
+                        (folder, "is no file that can be replaced"),
+                        (folder / "pipe", "is no file that can be replaced"),
+                        (loop, "path"), (folder / "nul\0", "path must name a file"),
+                        (folder / ("long" * 100), "path must name a file"),
+                        (folder / ("a" * 250), "File name too long"), (3, "path must name a file")):
+        said = refused(lambda: review_labels(X, Y, -np.arange(N), path=path))
+        assert words in said, said
+    path = folder / "sub" / "a.json"
+    path.parent.mkdir()
+    review = opened(path)
+    review.decide(0, "keep")
+    for left in path.parent.iterdir(): left.unlink()
+    path.parent.rmdir()  # while the desk is open
+    assert "give another path" in refused(lambda: review.decide(1, "keep"))
+    path.parent.mkdir()
+    review.decide(1, "keep")  # what was decided before is written again
+    assert len(saved(path)) == 2
+
+
+LABELS = np.array(["ash", "elm", "oak"] * 3)
+ENTRIES = [  # (an entry that makes no sense, what is said of it)
+    ([None, "keep", None], "index"), (["0", "keep", None], "index"),
+    ([0.0, "keep", None], "index"), ([True, "keep", None], "index"),
+    ([-1, "keep", None], "index"), ([9, "keep", None], "index"),
+    ([10**30, "keep", None], "index"), ([[0], "keep", None], "index"),
+    ([{}, "keep", None], "index"), ([float("nan"), "keep", None], "index"),
+    ([0, None, None], "action"), ([0, 3, None], "action"), ([0, ["keep"], None], "action"),
+    ([0, {}, None], "action"), ([0, "burn", None], "action"), ([0, "KEEP", None], "action"),
+    ([0, "keep", "elm"], "label"), ([0, "unsure", "elm"], "label"),
+    ([0, "relabel", None], "label"), ([0, "relabel", "fir"], "label"),
+    ([0, "relabel", 1], "label"), ([0, "relabel", ["elm"]], "label"),
+    ([0, "relabel", {}], "label"), ([0, "relabel", "ash"], "label"),
+    ([0, "relabel", "\ud800"], "label")]
+NO_ENTRY = [1, None, "keep", [], [0], [0, "keep"], [0, "keep", None, 1], {"0": "keep"}]
+NO_VALUE = [None, 3, 1.5, "x", [], {}, True, [[]], float("inf")]
+
+
+def malformed_files(whole):
+    "(what a file holds, what must be said of it), made from a good file"
+    content = json.loads(whole)
+    def signed(**changes):  # the checksum is that of what stands there
+        changed = {k: v for k, v in (content | changes).items() if v is not ...}
+        return json.dumps(changed | {"checksum": _checksum(*map(changed.get,
+                                                               ("data", "log")))})
+    for entry, words in ENTRIES:
+        yield signed(log=[[0, "keep", None], entry]), f"decision 2: {words}"
+    for entry in NO_ENTRY: yield signed(log=[entry]), "holds no list of"
+    yield signed(log=...), "holds no list of"
+    yield signed(data=...), "about other data"
+    for value in NO_VALUE:
+        if value != []: yield signed(log=value), "holds no list of"
+        yield signed(data=value), "about other data"
+        yield signed(format=value), "is not a file of decisions"
+        yield json.dumps(content | {"checksum": value}), "is damaged"
+        for name in ("data", "log"):
+            yield json.dumps(content | {name: value}), "is damaged"
+    for name in content:
+        left = json.dumps({k: v for k, v in content.items() if k != name})
+        yield left, "is not a file of" if name == "format" else "is damaged"
+    yield signed(format="influence_nb review 2"), "is of another version"
+    yield whole.replace(content["checksum"], "0" * 64), "is damaged"
+    yield json.dumps([content]), "is not a file of decisions"
+    for end in (0, 1, 40, len(whole) // 2, len(whole) - 1): yield whole[:end], "is damaged"
+    yield f"{whole}\n{whole}", "is damaged"
+    yield whole[:-1] + ', "log": []}', "is damaged"  # the field twice
+    for depth in (900, 5000, 100_000):
+        deep = "[" * depth + "]" * depth
+        yield whole[:-1] + f', "data": {deep}}}', "is damaged"
+    yield whole[:-1] + f', "data": {"9" * 5000}}}', "is damaged"
+    yield whole.encode("utf-16"), "is damaged"
+    yield whole.encode()[:30] + bytes(range(256)) + whole.encode()[30:], "is damaged"
+    yield bytes(1000), "is damaged"
+
+
+def malformed(folder):
+    "Whatever a file holds: a sentence, at the start and at an open desk; never a loss"
+    path, x = folder / "trees.json", np.arange(9.0)[:, None]
+    def start(): return Review(x, LABELS, -np.arange(9.0), path=path)
+    review = start()
+    review.decide_all([(0, "relabel", "elm"), (1, "keep", None), (0, "unsure", None)])
+    whole = path.read_text()
+    assert start().log == review.log and len(start().decisions) == 2  # a point twice
+    count = 0
+    for content, words in malformed_files(whole):
+        content = content if isinstance(content, bytes) else content.encode()
+        path.write_bytes(content)
+        for action in (start, lambda: review.decide(3, "keep"), review.undo):
+            said = refused(action)
+            assert words in said and str(path) in said, (words, said)
+        assert path.read_bytes() == content, "a file that was not understood was changed"
+        assert len(review.log) == 3, "the open desk forgot"
+        count += 1
+    with open(path, "wb") as file: file.truncate(_LARGEST + 1)  # takes no room
+    assert "is too large for a file of decisions" in refused(start)
+    assert path.stat().st_size == _LARGEST + 1
+    path.write_text(whole)  # the copy is back: nothing is lost, and it goes on
+    review.decide(3, "keep")
+    assert len(start().log) == 4 and left_beside(path) == [f".{path.name}.lock"]
+    print(f"{count} malformed files, each refused in a sentence")
+
+
 HOSTILE = ['<img src=x onerror="window.top.pwned=1">', "</b><script>alert(2)</script>",
            "a' b\" &lt;", "\"><svg onload=alert(3)>", "</script><iframe src=x>"]
 ALLOWED = {"div", "b", "figure", "figcaption", "span", "button", "br", "img", "label",
@@ -277,7 +453,7 @@ def main():
     newest_draws_ahead()
     many()
     for accident in (killed, interrupted, two_at_once, second_reads, full_disk,
-                     hostile_names):
+                     modes_and_links, protected, nowhere, malformed, hostile_names):
         with tempfile.TemporaryDirectory() as folder:
             began = time.time()
             accident(Path(folder).resolve())
