@@ -403,8 +403,12 @@ def _fast_self_scores(influence, x, y):
     "The self-influences from pairs, in chunks"
     if not _has_pieces(influence): return NotImplemented
     elements = _sample_elements(influence.inverses.plan, x, y, "empirical_fisher")
-    return [sum(_own_shares(influence, _rotated_pairs(influence, x[n], y[n], n.start)))
-            for n in chunks(len(x), elements)]
+    found = []
+    for n in chunks(len(x), elements):
+        pairs = _rotated_pairs(influence, x[n], y[n], n.start)
+        found.append(sum(_own_shares(influence, pairs)))
+        counted("points", n.stop - n.start)
+    return found
 
 # %% ../nbs/73_kronecker.ipynb #3676161f
 class BlockRow(NamedTuple):

@@ -11,14 +11,11 @@ __all__ = ['LowRankInverse', 'arnoldi', 'random_block', 'LanczosResult', 'lanczo
 #| code-fold: true
 #| code-summary: "Imports of the module"
 import math
-import pickle
-import zipfile
 from typing import NamedTuple
 import torch
-from .objective import LossOfParameters, checked_number, checked_whole
-from .influence import (Influence, SingularHessianError, fitted_loss,
-                                    wide_dtype)
-from .influence import block_regularizations, parameter_blocks
+from .objective import checked_number, checked_whole
+from .influence import (Influence, SingularHessianError,
+                                    block_regularizations, wide_dtype)
 
 # %% ../nbs/23_lowrank.ipynb #1c03f386
 def _rounding(values, p):
@@ -287,93 +284,18 @@ class NystroemInverse(LowRankInverse):
         checked_whole(rank, "rank")
         checked_whole(seed, "seed", least=0)
 
-# %% ../nbs/23_lowrank.ipynb #cfcc8802
-#| code-fold: true
-#| code-summary: "Reading what may be damaged"
-def _read_eigenpairs(path, device):
-    "What `LowRankInfluence.save` wrote, and nothing else"
-    damages = (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError,
-               zipfile.BadZipFile)
-    try: saved = torch.load(path, map_location=device, weights_only=True)
-    except damages as error:
-        raise ValueError(f"{path} cannot be read as low-rank factors: damaged, or "
-                         f"another kind of file ({error})") from error
-    names = {"theta", "second_order_mode", "blocks"}
-    if not isinstance(saved, dict) or set(saved) != names:
-        raise ValueError(f"{path} holds no low-rank factors: write them by .save")
-    return saved
-
-def _checked_pair(path, block, pair, p, dtype):
-    "Eigenvalues and orthonormal eigenvectors of a block of p parameters"
-    values, U = pair["values"], pair["vectors"]
-    dtypes_fit = values.dtype == dtype and U.dtype in (dtype, torch.float64)
-    if U.ndim != 2 or U.shape != (p, len(values)) or not dtypes_fit:
-        raise ValueError(f"{path}: block {block!r} holds {tuple(U.shape)} numbers of "
-                         f"{U.dtype}, but the model has p = {p} parameters of {dtype}")
-    off = U.T @ U - torch.eye(len(values), dtype=U.dtype, device=U.device)
-    orthonormal = off.abs().max() < torch.finfo(U.dtype).eps**0.5
-    if not (orthonormal and values.isfinite().all()):
-        raise ValueError(f"{path} is damaged: the eigenvectors of block {block!r} are "
-                         "not orthonormal")
-    return values, U
-
-# %% ../nbs/23_lowrank.ipynb #7d116b05
-#| code-fold: true
-#| code-summary: "Writing eigenpairs, and reading them again"
-def _save_eigenpairs(influence, path):
-    "Plain tensors and names"
-    f = fitted_loss(influence)
-    blocks = {block: {"values": inverse.values.cpu(), "vectors": inverse.vectors.cpu()}
-              for block, inverse in influence.inverses.items()}
-    saved = {"theta": f.theta.cpu(), "blocks": blocks}
-    torch.save({**saved, "second_order_mode": influence.second_order_mode}, path)
-
-def _load_eigenpairs(influence, path):
-    "The influence, fitted from a file"
-    f = LossOfParameters(influence.model, influence.loss)
-    saved = _read_eigenpairs(path, f.theta.device)
-    indices = parameter_blocks(f, influence.block_structure)
-    damping = block_regularizations(influence.hessian_regularization, indices)
-    if saved["theta"].shape != f.theta.shape:
-        raise ValueError(f"{path} is for p = {len(saved['theta'])} parameters, the "
-                         f"model has p = {len(f.theta)}")
-    if not torch.equal(saved["theta"], f.theta):
-        raise ValueError(f"{path} belongs to other parameters than the model has: "
-                         "fit again")
-    theirs = {"second_order_mode": saved["second_order_mode"],
-              "block_structure": list(saved["blocks"])}
-    ours = {"second_order_mode": influence.second_order_mode,
-            "block_structure": list(indices)}
-    for name in theirs:
-        if theirs[name] != ours[name]: raise ValueError(
-            f"{path} was saved with {name} {theirs[name]}, not {ours[name]}")
-    inverses = {}
-    for block, i in indices.items():
-        size = len(f.theta) if i is None else len(i)
-        pair = _checked_pair(path, block, saved["blocks"][block], size, f.theta.dtype)
-        inverses[block] = LowRankInverse(*pair, damping[block])
-    influence.f, influence.blocks, influence.inverses = f, indices, inverses
-    return influence
-
 # %% ../nbs/23_lowrank.ipynb #72231c33
 class LowRankInfluence(Influence):
-    "Influences from a few eigenpairs of each block. Subclasses say how to find them."
+    """Influences from a few eigenpairs of each block. Subclasses say how to find them;
+    what is saved by one can be loaded by another, with its own λ."""
 
-    def save(
-        self,
-        path,  # file to write
-    ):
-        """Write the eigenpairs, the parameters they belong to and the curvature's name
-        as plain tensors and strings. Raises `NotFittedError` before `.fit`."""
-        _save_eigenpairs(self, path)
-
-    def load(
-        self,
-        path,  # what `.save` wrote
-    ):  # self, fitted, with this object's λ
-        """Take eigenpairs from a file in place of `.fit`. Raises `ValueError` if it is
-        damaged or belongs to another model, curvature or blocks."""
-        return _load_eigenpairs(self, path)
+    def damped_anew(self):  # self, with this object's λ
+        "The same eigenpairs with the λ of this object."
+        dampings = block_regularizations(self.hessian_regularization, self.blocks)
+        self.inverses = {
+            block: LowRankInverse(inverse.values, inverse.vectors, dampings[block])
+            for block, inverse in self.inverses.items()}
+        return self
 
 # %% ../nbs/23_lowrank.ipynb #346acb32
 class ArnoldiInfluence(LowRankInfluence):

@@ -13,7 +13,7 @@ import copy
 import torch
 from torch.func import hessian, vmap
 from .objective import LossOfParameters, checked_whole
-from .gradients import (CHUNK_ELEMENTS, chunks, flat_gradients,
+from .gradients import (CHUNK_ELEMENTS, chunks, counted, flat_gradients,
                                     gradient_chunks, layer_pass, layer_products,
                                     linear_layers, output_gradients, sample_gradients,
                                     stacked)
@@ -149,6 +149,7 @@ def _joined_pairs(curvature, max_elements):
             except ValueError as error:
                 if "layer" in str(error): return None
                 raise
+            counted("samples", part.stop - part.start)
     return {name: tuple(torch.cat(parts) for parts in zip(*(p[name] for p in found)))
             for name in found[0]}
 
@@ -174,6 +175,7 @@ def _rows(inverse):
     for x, y in _batches(curvature):
         options = curvature.second_order_mode, inverse.max_elements
         for U in curvature_rows(f, x, y, *options):
+            counted("rows", len(U))
             yield (U if i is None else U[:, i]).to(wide_dtype(U.device))
 
 def _products(inverse, rows, others):
@@ -309,6 +311,7 @@ def _pair_scores(inverse, x_test, y_test, x, y):
         train = _finite_pairs(f, x[part], y[part])
         through_rows = solved.T @ _products(inverse, inverse.pairs, train)
         scores[:, part] = _products(inverse, test, train) - through_rows
+        counted("training points", part.stop - part.start)
     return scores
 
 def _own_scores(inverse, x, y):
@@ -362,4 +365,5 @@ class PushThroughInfluence(Influence):
             return
         for part in _parts(inverse, x):
             own = _own_scores(inverse, x[part], y[part])
+            counted("points", len(own))
             yield own.to(self.f.theta.dtype)

@@ -132,6 +132,8 @@ def _told(influence, f):
     here.f, here.training_data = f, None
     if isinstance(here, RunInfluence): here.options = _settings(influence)
     told = described(here)
+    if hasattr(here, "damped_anew"):  # eigenpairs, which serve every λ
+        told |= {"class": "LowRankInfluence", "hessian_regularization": "any"}
     told["loss"] = re.sub(r" at 0x[0-9a-fA-F]+", "", told["loss"])
     told["treated parameters"] = f.names
     for name, value in here.options.items():
@@ -310,5 +312,6 @@ def load_influence(
     fitted.f, fitted.blocks = f, parameter_blocks(f, influence.block_structure)
     fitted.inverses = unpacked(words["inverses"], fitted, tensors, whole)
     fitted.training_data = words["data"]
+    if hasattr(fitted, "damped_anew"): fitted.damped_anew()
     vars(influence).update(vars(fitted))
     return influence

@@ -17,7 +17,7 @@ from torch import nn
 from torch.func import grad, vjp, vmap
 from .objective import (Inputs, LossOfParameters, check_samples,
                                     checked_whole, plain_gradient, vectorizes)
-from .gradients import gradient_chunks, sample_gradients
+from .gradients import counted, gradient_chunks, sample_gradients
 from .curvature import hessian_product, replaceable
 from .influence import NotFittedError
 from .products import (chain_modules, chain_pass, chain_product,
@@ -141,6 +141,7 @@ def states_of(
     for number, step in enumerate(run.steps[first:], first + 1):
         yield theta, state
         g = weighted_gradient(run, theta, step.indices, weights)
+        counted("steps", 1)
         theta, state = run.update(theta, state, g, number, **step.options)
     yield theta, state
 
@@ -295,6 +296,7 @@ def weight_derivatives(
     states = states_backward(run, every, kept)
     for _, indices, part in derivative_sweep(run, states, queries):
         total.index_add_(0, indices, part)
+        counted("steps", 1)
     return total
 
 # %% ../nbs/32_unrolled.ipynb #32f00061
