@@ -27,7 +27,8 @@ sys.path.insert(0, str(ROOT))
 from influence_nb.cards import Cards, samples_of
 from influence_nb.decisions import (_LARGEST, DecisionReader, Review, ReviewFileError,
                                     _checksum)
-from influence_nb.review import Evidence, ReviewDesk, _tour_html, review_labels
+from influence_nb.desk import ReviewDesk, tour_html
+from influence_nb.review import Evidence, review_labels
 from influence_nb.suspects import Suspects
 
 N = 400
@@ -391,7 +392,7 @@ def hostile_names(folder):
     "Whatever a person does, the kernel sends no element that came out of a name"
     for kind in ("texts", "table", "undrawable"):
         cards = hostile_cards(folder, kind, copies=[0, 1, 2, 3, 4, 5, 6, 0])
-        harmless(_tour_html(cards), also=["script"])
+        harmless(tour_html(cards), also=["script"])
         desk = ReviewDesk(cards)
         for key in ("u", "r", "choose", "4", "k", "g", "r", "z", "ArrowLeft", "u", "g"):
             desk.press(key)

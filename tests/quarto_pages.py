@@ -186,10 +186,11 @@ def tour():
     "A tour of the review desk as a page without a kernel shows it"
     import numpy as np
     from influence_nb.cards import Cards, samples_of
-    from influence_nb.review import Review, _tour_html
+    from influence_nb.review import Review
+    from influence_nb.desk import tour_html
     x, y = np.arange(12.0).reshape(6, 2) % 5, np.arange(6) % 2
     cards = Cards(Review(x, y, np.arange(6)), samples_of(x, y))
-    return str(_tour_html(cards)).replace('<div class="review-tour"',
+    return str(tour_html(cards)).replace('<div class="review-tour"',
                                     '<div class="review-tour" data-caption="The first '
                                     'suspects."', 1)
 

@@ -89,6 +89,8 @@ CHECKS = {
         sys.executable, ROOT / "tests/plain.py"),
     "what chapters check on a few cases holds on all": command(
         sys.executable, ROOT / "tests/wide.py"),
+    "a list of suspects comes, whatever fails": command(
+        sys.executable, ROOT / "tests/suspects.py"),
     "every inverse is right or loud on hard numbers": command(
         sys.executable, ROOT / "tests/conditions.py"),
     "a bad argument gets a clear word": command(
