@@ -6,7 +6,6 @@ Chromium. It measures and judges nothing: a clock on a shared machine is no test
 the key to the new card by the page's own clock, and the processor time of the kernel
 for it, decision on the disk included.
 """
-import json
 import os
 import statistics
 import sys
@@ -17,8 +16,8 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-from browser import CHROMIUM, QUIET, jupyterlab
-from review import STEP, open_desk
+from browser import CHROMIUM, QUIET, end_kernel, jupyterlab, leave_lab
+from review import STEP, open_desk, write_notebook
 
 STEPS = 40
 START = """
@@ -44,14 +43,6 @@ CASES = {
 }
 
 
-def notebook(path, source):
-    cell = {"cell_type": "code", "execution_count": None, "id": "desk", "metadata": {},
-            "outputs": [], "source": source}
-    kernel = {"display_name": "python3", "language": "python", "name": "python3"}
-    path.write_text(json.dumps({"cells": [cell], "metadata": {"kernelspec": kernel},
-                                "nbformat": 4, "nbformat_minor": 5}))
-
-
 def processor_time(process):
     "Seconds that a process has used, from Linux; NaN elsewhere"
     try: fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
@@ -63,7 +54,7 @@ def measured(browser, base, token, folder, name):
     "Milliseconds of the steps, the kernel's milliseconds for one, seconds to open"
     n, x = CASES[name]
     file = name.split(",")[0].split(" ")[0] + str(n)
-    notebook(folder / f"{file}.ipynb", START.format(n=n, x=x, name=file))
+    write_notebook(folder / f"{file}.ipynb", START.format(n=n, x=x, name=file))
     page, _ = open_desk(browser, base, token, file)
     process, opened = (folder / f"{file}.txt").read_text().split()
     time.sleep(1)  # what is drawn ahead comes before the steps
@@ -71,7 +62,8 @@ def measured(browser, base, token, folder, name):
     before = processor_time(process)
     times = [page.evaluate(STEP, "k") for _ in range(STEPS)]
     spent = 1000 * (processor_time(process) - before) / STEPS
-    page.close()
+    leave_lab(whole=False)
+    end_kernel(base, token, file)
     return times, spent, float(opened)
 
 

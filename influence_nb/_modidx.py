@@ -1867,6 +1867,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'influence_nb.tables._seen_as_table': ('any_labels.html#_seen_as_table', 'influence_nb/tables.py'),
                                      'influence_nb.tables._small_twin': ('any_labels.html#_small_twin', 'influence_nb/tables.py'),
                                      'influence_nb.tables._softmax_twin': ('any_labels.html#_softmax_twin', 'influence_nb/tables.py'),
+                                     'influence_nb.tables._spread': ('any_labels.html#_spread', 'influence_nb/tables.py'),
                                      'influence_nb.tables._tempered': ('any_labels.html#_tempered', 'influence_nb/tables.py'),
                                      'influence_nb.tables._warn_of_probabilities': ( 'any_labels.html#_warn_of_probabilities',
                                                                                      'influence_nb/tables.py'),

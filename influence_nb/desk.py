@@ -28,15 +28,15 @@ function render({ model, el }) {
     desk.tabIndex = 0;
     desk.setAttribute('role', 'group');
     desk.setAttribute('aria-label', 'Review of suspect labels');
-    const quiet = (node) => {
-      if (node.setAttribute) node.setAttribute('data-lm-suppress-shortcuts', 'true');
-    };
+    const quiet = (node) => node.setAttribute?.('data-lm-suppress-shortcuts', 'true');
     quiet(desk);
-    const send = (key) => model.send({
-      key,
-      point: Number(desk.querySelector('.review-card')?.dataset.point ?? -1),
-      choice: desk.querySelector('.review-choice select')?.selectedIndex ?? -1,
-    });
+    const send = (key) => {
+      const card = desk.querySelector('.review-card');
+      const choice = desk.querySelector('.review-choice select')?.selectedIndex ?? -1;
+      // another card comes in its place: the next key is heard as well
+      if (card?.contains(document.activeElement)) desk.focus({ preventScroll: true });
+      model.send({ key, point: Number(card?.dataset.point ?? -1), choice });
+    };
     desk.addEventListener('focusin', (event) => quiet(event.target));
     desk.addEventListener('keydown', (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;

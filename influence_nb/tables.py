@@ -401,6 +401,7 @@ class LabelNoise(NamedTuple):
     "Which labels are written down as which: equation (3)."
     matrix: np.ndarray  # T: probability that the right label j is called i, [C, C]
     right: np.ndarray  # r: probability of each label to be the right one, [n, C]
+    spread: float  # standard deviation of the number of wrong labels
 
 def _with_given(logs, codes, matrix, shift):
     "π, and π times the probability of the given label, [n, C] each"
@@ -427,6 +428,27 @@ def _most_likely(logs, codes, even):
         if fit > best[0] + 1e-9 * n: best = fit, power, matrix, shift
     return best
 
+# %% ../nbs/56_any_labels.ipynb #anyl04v
+def _spread(logs, codes, power, matrix, shift, even):
+    "Of the number of wrong labels: equation (4)"
+    prior, joint = _with_given(power * logs, codes, matrix, shift)
+    given, right = np.eye(len(matrix))[codes], joint / joint.sum(1, keepdims=True)
+    own, share = (right * given).sum(1), 1 - matrix[0, 0]
+    def slopes(weight):  # of Σⱼ weightⱼ log(πⱼTⱼᵢ), by log β, and by b and T, [n, q]
+        by_power = ((weight - prior) * power * logs).sum(1)
+        if even:
+            called_right = (weight * given).sum(1)
+            by_share = (1 - called_right) / share - called_right / (1 - share)
+            return np.column_stack([by_power, by_share])
+        by_matrix = weight[:, :, None] * (given[:, None] - matrix)
+        by_matrix = by_matrix.reshape(-1, matrix.size)
+        return np.column_stack([by_power, weight - prior, by_matrix])
+    s = slopes(right)
+    g, information = own @ (s - slopes(given)), s.T @ s
+    information += 1e-12 * information.trace() * np.eye(len(g))  # what changes nothing
+    return np.sqrt((own * (1 - own)).sum() + g @ np.linalg.solve(information, g))
+
+# %% ../nbs/56_any_labels.ipynb #anyl04w
 def label_noise(
     codes,  # labels, [n] int: 0, 1, …
     probabilities,  # class probabilities by a model that did not see the row, [n, C]
@@ -438,12 +460,13 @@ def label_noise(
     codes, p = _checked_codes(codes, probabilities)
     (n, C), logs = p.shape, np.log(p.clip(1e-9))
     some = np.random.RandomState(0).permutation(n)[:MOST_FITTED]
-    even, free = (_most_likely(logs[some], codes[some], each) for each in (True, False))
+    fits = [_most_likely(logs[some], codes[some], each) for each in (True, False)]
     price = C**2 - 2  # so many more numbers
-    _, power, matrix, shift = free if free[0] - price > even[0] else even
-    _, joint = _with_given(power * logs, codes, matrix, shift)
-    return LabelNoise(matrix, joint / joint.sum(1, keepdims=True))
-
+    even = fits[1][0] - price <= fits[0][0]
+    _, *noise = fits[0] if even else fits[1]
+    _, joint = _with_given(noise[0] * logs, codes, *noise[1:])
+    spread = n / len(some) * _spread(logs[some], codes[some], *noise, even)
+    return LabelNoise(noise[1], joint / joint.sum(1, keepdims=True), float(spread))
 
 # %% ../nbs/56_any_labels.ipynb #anyl042
 PREDICTABLE = 0.9  # right labels predicted in fewer: a count is no count
@@ -455,8 +478,8 @@ def count_wrong(
 ) -> WrongCount:  # estimate, interval, and where to stop
     """The off-diagonal of the confident joint, each row scaled to the number of labels
     of its class. Its interval is binomial in each row: only the confident points are
-    counted, the others are assumed alike. It is widened to hold the count by equation
-    (3), so that it stands where mistakes have a system.
+    counted, the others are assumed alike. It is widened to hold that of the count by
+    equation (3), which stands where mistakes have a system.
 
     The count takes what the model cannot predict for a mistake. So it is trusted only
     where the right labels are predicted in `PREDICTABLE` or more, by equation (3).
@@ -468,12 +491,11 @@ def count_wrong(
     estimate = float(members @ share)
     smoothed = (off + 1) / (seen + 2)
     half = 1.645 * np.sqrt((members**2 * smoothed * (1 - smoothed) / (seen + 2)).sum())
-    rows, right = np.arange(len(p)), label_noise(codes, p).right
-    wrong, guess = 1 - right[rows, codes], p.argmax(1)
-    other, spread = wrong.sum(), 1.645 * np.sqrt((wrong * (1 - wrong)).sum())
+    noise, rows, guess = label_noise(codes, p), np.arange(len(p)), p.argmax(1)
+    other, spread = (1 - noise.right[rows, codes]).sum(), 1.645 * noise.spread
     low = max(min(estimate - half, other - spread), 0.0)
     high = min(max(estimate + half, other + spread), len(p))
-    predictable = float(right[rows, guess].mean())
+    predictable = float(noise.right[rows, guess].mean())
     trusted = predictable >= PREDICTABLE
     stop = np.ceil((estimate + high) / 2) if trusted else (guess != codes).sum()
     return WrongCount(estimate, float(low), float(high), min(int(stop), len(p)),

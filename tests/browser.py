@@ -547,32 +547,6 @@ def jupyterlab(windowing="none"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-# which kernel? On a busy machine JupyterLab asks before it knows the preferred one
-ASKS = ".jp-Dialog button.jp-mod-accept"
-
-
-IS_IDLE = "() => /idle/i.test(document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status || '')"
-ALL_RAN = (IS_IDLE + " && ![...document.querySelectorAll('.jp-CodeCell "
-           ".jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))")
-
-
-RUN = "() => void window.jupyterapp.commands.execute('notebook:run-all-cells')"
-
-
-def answer(page):
-    "Take the kernel that JupyterLab proposes, if it asks; its question may go by itself"
-    if not page.locator(ASKS).count(): return
-    try: page.click(ASKS, timeout=5_000)
-    except TooLate: pass
-
-
-def run_all(page):
-    """Run all cells; a run that comes before the kernel is lost, and is then started
-    again"""
-    answer(page)
-    page.evaluate(RUN)
-
-
 PLACE = """h => h.options ? ['list', h.selectedIndex, h.options.length - 1]
   : ['slider', +h.getAttribute('aria-valuenow'), +h.getAttribute('aria-valuemax')]"""
 

@@ -16,6 +16,7 @@ import stat
 import sys
 import tempfile
 import time
+import warnings
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
@@ -242,7 +243,8 @@ def nowhere(folder):
                         (folder / "pipe", "is no file that can be replaced"),
                         (loop, "path"), (folder / "nul\0", "path must name a file"),
                         (folder / ("long" * 100), "path must name a file"),
-                        (folder / ("a" * 250), "File name too long"), (3, "path must name a file")):
+                        (folder / ("a" * 250), "File name too long"),
+                        (3, "path must name a file")):
         said = refused(lambda: review_labels(X, Y, -np.arange(N), path=path))
         assert words in said, said
     path = folder / "sub" / "a.json"
@@ -264,8 +266,9 @@ ENTRIES = [  # (an entry that makes no sense, what is said of it)
     ([-1, "keep", None], "index"), ([9, "keep", None], "index"),
     ([10**30, "keep", None], "index"), ([[0], "keep", None], "index"),
     ([{}, "keep", None], "index"), ([float("nan"), "keep", None], "index"),
-    ([0, None, None], "action"), ([0, 3, None], "action"), ([0, ["keep"], None], "action"),
-    ([0, {}, None], "action"), ([0, "burn", None], "action"), ([0, "KEEP", None], "action"),
+    ([0, None, None], "action"), ([0, 3, None], "action"),
+    ([0, ["keep"], None], "action"), ([0, {}, None], "action"),
+    ([0, "burn", None], "action"), ([0, "KEEP", None], "action"),
     ([0, "keep", "elm"], "label"), ([0, "unsure", "elm"], "label"),
     ([0, "relabel", None], "label"), ([0, "relabel", "fir"], "label"),
     ([0, "relabel", 1], "label"), ([0, "relabel", ["elm"]], "label"),
@@ -300,7 +303,8 @@ def malformed_files(whole):
     yield signed(format="influence_nb review 2"), "is of another version"
     yield whole.replace(content["checksum"], "0" * 64), "is damaged"
     yield json.dumps([content]), "is not a file of decisions"
-    for end in (0, 1, 40, len(whole) // 2, len(whole) - 1): yield whole[:end], "is damaged"
+    for end in (0, 1, 40, len(whole) // 2, len(whole) - 1):
+        yield whole[:end], "is damaged"
     yield f"{whole}\n{whole}", "is damaged"
     yield whole[:-1] + ', "log": []}', "is damaged"  # the field twice
     for depth in (900, 5000, 100_000):
@@ -327,7 +331,7 @@ def malformed(folder):
         for action in (start, lambda: review.decide(3, "keep"), review.undo):
             said = refused(action)
             assert words in said and str(path) in said, (words, said)
-        assert path.read_bytes() == content, "a file that was not understood was changed"
+        assert path.read_bytes() == content, "a malformed file was changed"
         assert len(review.log) == 3, "the open desk forgot"
         count += 1
     with open(path, "wb") as file: file.truncate(_LARGEST + 1)  # takes no room
@@ -411,6 +415,31 @@ def hostile_names(folder):
         assert repr(cards.review).startswith(f"{len(cards.review.decisions)} of 8")
 
 
+def hostile_lists(folder):
+    "The ranking and the faults of a table whose every name is HTML, as a page has them"
+    import pandas as pd
+    from influence_nb import find_mislabeled
+    rng, names = np.random.RandomState(0), HOSTILE[:3]
+    kind = np.arange(300) % 3
+    X = pd.DataFrame(np.eye(3)[kind] + rng.randn(300, 3) / 3, columns=names,
+                     index=[f"{i} {HOSTILE[i % 5]}" for i in range(300)])
+    X[HOSTILE[3]], X[HOSTILE[4]] = 1.0, [f"{HOSTILE[c]}!" for c in kind]  # tell all
+    given = pd.Series(np.array(names)[kind], index=X.index)
+    X.iloc[1], given.iloc[:2] = X.iloc[0], names[:2]  # copies that contradict
+    X.iloc[5, 0] = np.nan
+    p = np.eye(3)[kind] * 0.8 + 0.2 / 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ranked = find_mislabeled(None, None, X, given, pred_probs=p, classes=names)
+    tables = [harmless(each._repr_html_()) for each in (ranked, ranked.faults)]
+    assert len(ranked.faults) >= 4, ranked.faults
+    for name in (*names, X.index[0]): assert name in tables[0], name
+    for name in HOSTILE[3:]: assert name in tables[1], name
+    path = folder / "list.csv"
+    ranked.to_csv(path)
+    assert HOSTILE[0] in path.read_text().replace('""', '"')
+
+
 def one_door():
     "No function but `element` writes a tag: constants that do are named here"
     known = {"element", "_KEYS_JS", "_TOUR_JS"}
@@ -454,7 +483,8 @@ def main():
     newest_draws_ahead()
     many()
     for accident in (killed, interrupted, two_at_once, second_reads, full_disk,
-                     modes_and_links, protected, nowhere, malformed, hostile_names):
+                     modes_and_links, protected, nowhere, malformed, hostile_names,
+                     hostile_lists):
         with tempfile.TemporaryDirectory() as folder:
             began = time.time()
             accident(Path(folder).resolve())
