@@ -12,7 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import TimeoutError as TooLate, sync_playwright
+from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from browser import (CHROMIUM, HAS_KERNEL, OPEN, QUIET, RUN_TO_THE_END, axe_problems,
