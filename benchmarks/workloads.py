@@ -140,6 +140,7 @@ DIGITS = {  # layers, data type, test points scored, settings
     "W6n": (MIDDLE, torch.float64, 360, {"rank": 50}),
     "W7": (SMALL, torch.float64, 360, {"steps": 200}),
     "W7h": (SMALL, torch.float64, 360, {}),
+    "W12": (MIDDLE, torch.float64, 32, {"rtol": 5e-9, "mode": "empirical_fisher"}),
 }
 WORKLOADS = [*BLOBS, *DIGITS]
 DAMPING = 0.01
@@ -156,7 +157,9 @@ TITLES = {"W1": "blobs, direct solve, 7,000 training × 2,000 test points, p = 3
           "W6n": "digits, Nyström of rank 50 with H + 0.01 I, 1,437 × 360, p = 33,738, "
           "float64", "W7": "digits, LiSSA, 200 steps with H + 0.01 I, 1,437 × 360, p = "
           "2,410, float64", "W7h": "digits, harmonic mean with λ = 0.01, 1,437 × 360, "
-          "p = 2,410, float64",}
+          "p = 2,410, float64",
+          "W12": "digits, push-through with the empirical Fisher + 0.01 I, 1,437 × 32, "
+          "p = 33,738, float64",}
 # How an answer is called as good as another: its relative error or its correlation with
 # exact influences.
 APPROXIMATE = {"W5", "W6", "W6n", "W7", "W7h"}

@@ -199,9 +199,21 @@ def smallest_changes(first=100, count=20):
     return f"{sum(found == true for true, found in pairs)} of {count} smallest"
 
 
+def preconditioners():
+    "One of the twenty networks, made again"
+    page = of_chapter("27_preconditioning", "7969b99b", "0c5c3197", "fca2c4e5",
+                      "27s00002", module="influence_nb.preconditioning")
+    again, kept = page["leads"](0), page["other_seeds"]["draws"][0]
+    assert again.keys() == kept.keys()
+    for damping, row in kept.items():
+        assert again[damping].keys() == row.keys()
+        assert all(abs(again[damping][name] - row[name]) < 0.1 for name in row), again
+    return "one network"
+
+
 def main():
     for check in (single_precision, runaway_fits, push_through, recurrent, untrained,
-                  run_derivative, headlines, smallest_changes):
+                  run_derivative, headlines, smallest_changes, preconditioners):
         start = time.time()
         print(f"{check.__name__}: {check()}, {time.time() - start:.0f} s", flush=True)
 

@@ -18,7 +18,8 @@ METHODS = {"W1": {"direct": "structured, direct"}, "W1cg": {"cg": "structured, C
            "W6": {"lanczos": "structured, Lanczos"},
            "W6n": {"nystroem": "structured, Nyström"},
            "W7": {"neumann": "dense Hessian, Neumann series"},
-           "W7h": {"harmonic": "Gram matrices"},}
+           "W7h": {"harmonic": "Gram matrices"},
+           "W12": {"push-through": "Gram matrices, Woodbury"},}
 
 
 def fit(problem, method, loader):
@@ -53,6 +54,8 @@ def fit(problem, method, loader):
         solve = structured.low_rank_inverse(*structured.nystroem(product, p,
                                                                  settings["rank"],
                                                                  x.dtype), damping)
+    elif method == "push-through":
+        return net, structured.push_through
     elif method == "neumann":
         H = net.dense_hessian(x, y)
         solve = lambda B: structured.neumann(H, B, damping, settings["steps"],
@@ -70,8 +73,10 @@ def influences(problem, fitted, loader, test_loader):
     if isinstance(model, structured.Ekfac):
         return model.scores(*points)
     if solve is None:
-        return structured.harmonic(model.pairs(*points[2:]), model.pairs(*points[:2]),
-                                   problem.damping)
+        solve = structured.harmonic
+    if solve in (structured.harmonic, structured.push_through):
+        return solve(model.pairs(*points[2:]), model.pairs(*points[:2]),
+                     problem.damping)
     factors = solve(model.flat_gradients(*points[:2]).T.contiguous())
     return structured.connect(model.split(factors), model.pairs(*points[2:]))
 

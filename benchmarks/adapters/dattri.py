@@ -14,6 +14,7 @@ METHODS = {
     "W3": {"direct": "IFAttributorExplicit"}, "W4": {"cg": "IFAttributorCG, 100 steps"},
     "W5": {"ekfac": "IFAttributorEKFAC"}, "W6": {"arnoldi": "IFAttributorArnoldi"},
     "W7": {"lissa": "IFAttributorLiSSA"}, "W7h": {"datainf": "IFAttributorDataInf"},
+    "W12": {"datainf": "IFAttributorDataInf"},
 }
 
 

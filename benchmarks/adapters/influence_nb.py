@@ -7,23 +7,29 @@ METHODS = {"W1": {"direct": "DirectInfluence"}, "W1cg": {"cg": "CgInfluence"},
            "W5": {"ekfac": "EkfacInfluence"}, "W6": {"arnoldi": "ArnoldiInfluence"},
            "W6n": {"nystroem": "NystroemSketchInfluence"},
            "W7": {"lissa": "LissaInfluence"},
-           "W7h": {"harmonic": "InverseHarmonicMeanInfluence"},}
+           "W7h": {"harmonic": "InverseHarmonicMeanInfluence"},
+           "W12": {"push-through": "PushThroughInfluence",
+                   "harmonic": "InverseHarmonicMeanInfluence", "cg": "CgInfluence",
+                   "block-cg": "BlockCgInfluence"},}
 
 
 def fit(problem, method, loader):
     import influence_nb as nb
     settings = problem.settings
     common = (problem.model, problem.loss, problem.damping)
+    mode = {"second_order_mode": settings["mode"]} if "mode" in settings else {}
     if method == "direct":
         influence = nb.DirectInfluence(*common)
     elif method == "cg":
         influence = nb.CgInfluence(*common,
                                    **({"rtol": settings["rtol"]} if "rtol" in settings
-                                      else {}))
+                                      else {}), **mode)
     elif method == "pcg":
         influence = nb.CgInfluence(*common, rtol=settings["rtol"], preconditioner=nb.NystroemPreconditioner(100, second_order_mode="gauss_newton"))
     elif method == "block-cg":
-        influence = nb.BlockCgInfluence(*common, rtol=settings["rtol"])
+        influence = nb.BlockCgInfluence(*common, rtol=settings["rtol"], **mode)
+    elif method == "push-through":
+        influence = nb.PushThroughInfluence(*common, **mode)
     elif method == "arnoldi":
         influence = nb.ArnoldiInfluence(*common, rank=settings["rank"])
     elif method == "nystroem":

@@ -15,7 +15,9 @@ METHODS = {"W1": {"direct": "DirectInfluence"},
                   "arnoldi-woodbury": "ArnoldiInfluence, use_woodbury=True"},
            "W6n": {"nystroem": "NystroemSketchInfluence"},
            "W7": {"lissa": "LissaInfluence"},
-           "W7h": {"harmonic": "InverseHarmonicMeanInfluence"},}
+           "W7h": {"harmonic": "InverseHarmonicMeanInfluence"},
+           "W12": {"harmonic": "InverseHarmonicMeanInfluence",
+                   "block-cg": "CgInfluence, solve_simultaneously=True"},}
 
 
 def fit(problem, method, loader):
@@ -27,7 +29,10 @@ def fit(problem, method, loader):
     elif method in ("cg", "block-cg"):
         # it stops at a residual of rtol² ‖b‖
         tolerance = {"rtol": settings["rtol"]**0.5} if "rtol" in settings else {}
-        influence = pydvl.CgInfluence(model, loss, **damping, **tolerance,
+        # what it calls Gauss-Newton is the empirical Fisher
+        mode = ({"second_order_mode": pydvl.SecondOrderMode.GAUSS_NEWTON}
+                if "mode" in settings else {})
+        influence = pydvl.CgInfluence(model, loss, **damping, **tolerance, **mode,
                                       solve_simultaneously=method == "block-cg")
     elif method == "ekfac":
         influence = pydvl.EkfacInfluence(model, update_diagonal=True,
