@@ -17,8 +17,10 @@ from fastcore.test import ExceptionExpected
 from sklearn.datasets import load_digits
 from torch import nn
 
-from influence_nb import (CgInfluence, ConvergenceWarning, Curvature, DirectInfluence,
-                          InverseHarmonicMeanInfluence, LossOfParameters,
+from influence_nb import (ArnoldiInfluence, CgInfluence, ConvergenceWarning, Curvature,
+                          DirectInfluence, EkfacPreconditioner,
+                          InverseHarmonicMeanInfluence, JacobiPreconditioner,
+                          LissaInfluence, LossOfParameters, NystroemSketchInfluence,
                           PushThroughInfluence, SourceInfluence,
                           TorchLogisticRegression, TorchMLP, TrainingRun,
                           UnrolledInfluence, check_close, find_mislabeled,
@@ -60,6 +62,32 @@ def other_inverses():
     check_influence_class(InverseHarmonicMeanInfluence, tol=1e-9, **double,
                           second_order_modes=MODES[:1], reference=mean_of_inverses)
     return "3 inverses"
+
+
+def iterations_and_sketches():
+    "LiSSA, low rank and preconditioners where the chapters do not try them"
+    logistic, line = ["logistic regression"], ["linear regression"]
+    once = dict(block_structures=("full",), refuses=False)
+    hessian = dict(second_order_modes=("hessian",))
+    double, single = dict(dtypes=[torch.float64]), dict(dtypes=[torch.float32])
+    for kinds, precision in ((line, double), (logistic, single)):
+        check_influence_class(LissaInfluence, tol=1e-2, kinds=kinds, **once, **hessian,
+                              **precision)
+    of_lanczos = partial(ArnoldiInfluence, rank=1000)
+    of_sketch = partial(NystroemSketchInfluence, rank=1000)
+    for kinds, precision in ((line, double), (["network"], single)):
+        check_influence_class(of_lanczos, kinds=kinds, **once, **precision, **hessian)
+    check_influence_class(of_sketch, kinds=logistic, **once, **double,
+                          second_order_modes=MODES[:1])
+    check_influence_class(of_sketch, **once, **single, second_order_modes=MODES[1:],
+                          kinds=["convolutional network, frozen layer"])
+    for preconditioner, blocks in (
+            (JacobiPreconditioner(), ("full", "layer", "parameter")),
+            (EkfacPreconditioner(), ("full",))):
+        check_influence_class(partial(CgInfluence, preconditioner=preconditioner),
+                              kinds=logistic, refuses=False, block_structures=blocks,
+                              **double, **hessian)
+    return "8 pairs of class and model"
 
 
 def after_a_run(case, make):
@@ -222,8 +250,8 @@ def untrained():
 
 
 def main():
-    for check in (single_precision, other_inverses, through_a_run, runaway_fits,
-                  push_through, recurrent, untrained):
+    for check in (single_precision, other_inverses, iterations_and_sketches,
+                  through_a_run, runaway_fits, push_through, recurrent, untrained):
         start = time.time()
         print(f"{check.__name__}: {check()}, {time.time() - start:.0f} s", flush=True)
 
