@@ -204,8 +204,7 @@ def ekfac_inverses(
         (s, U_S), (alpha, U_A) = torch.linalg.eigh(S), torch.linalg.eigh(A)
         values = torch.outer(s.clamp(min=0), alpha.clamp(min=0))
         if update_diagonal: values = layer_diagonal(a, deltas, U_S, U_A)
-        bias = f"{layer}.bias".lstrip(".") in f.names
-        block = layer or "model"
+        block, bias = layer or "model", f"{layer}.bias".lstrip(".") in f.names
         inverses[block] = KroneckerInverse(block, (U_S, U_A), values,
                                            regularizations[block], bias)
     return inverses

@@ -889,9 +889,8 @@ def plain_ekfac(
 ) -> torch.Tensor:  # EKFAC's approximation of H⁻¹ times them, [N, p]
     "Piece by piece: Kronecker form, the exact block, or its diagonal."
     sizes = [p.numel() for p in oracle.parameters]
-    rows = torch.arange(sum(sizes), device=G.device).split(sizes)
-    place = dict(zip(oracle.named, rows))
     C, X = oracle.gauss_newton, torch.zeros_like(G)
+    place = dict(zip(oracle.named, torch.arange(len(C), device=C.device).split(sizes)))
     for row in table:
         names = row.parameters.split(", ")
         i = torch.cat([place[name] for name in names])

@@ -3,9 +3,14 @@ may be entered, and every inverse passes the shared checks all the same.
 
 Then the plain numbers are compared with the fast ones on a network of some 900
 parameters. It fails if a fast twin is called while they are switched off, if one is
-not called while they are on, or if the two differ.
+not called while they are on, or if the two differ; and if a plain form has 25 lines.
 """
+import ast
+import importlib
+import inspect
+import pkgutil
 import sys
+import textwrap
 import time
 import warnings
 from functools import partial
@@ -13,6 +18,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
+import influence_nb
 from influence_nb import (ArnoldiInfluence, CgInfluence, DirectInfluence, EkfacInfluence,
                           EkfacPreconditioner, InverseHarmonicMeanInfluence,
                           JacobiPreconditioner, LissaInfluence, LossOfParameters, NystroemPreconditioner,
@@ -33,6 +39,28 @@ def counted(name, twin):
 
 
 for name, function in TWINS.items(): function.twin = counted(name, function.twin)
+
+def lines_of(function):
+    "Lines of a definition that are not empty, decorators left out"
+    source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
+    start = ast.parse(source).body[0].lineno
+    return sum(bool(line.strip()) for line in source.splitlines()[start - 1:])
+
+
+def check_lengths():
+    "A plain form is under 25 lines: what has a twin, and what is called plain"
+    modules = [importlib.import_module(f"influence_nb.{module.name}")
+               for module in pkgutil.iter_modules(influence_nb.__path__)]
+    called_plain = {name: function for module in modules
+                    for name, function in vars(module).items()
+                    if name.startswith("plain_") and inspect.isfunction(function)}
+    lengths = {name: lines_of(function)
+               for name, function in (called_plain | TWINS).items()}
+    assert {"plain_loss", "plain_conjugate_gradient", "ekfac_inverses"} <= {*lengths}
+    too_long = {name: count for name, count in lengths.items() if count >= 25}
+    assert not too_long, f"plain forms of 25 lines or more: {too_long}"
+    print(f"{len(lengths)} plain forms, the longest of {max(lengths.values())} lines")
+
 
 short = {"dtypes": [torch.float64], "kinds": ["network"], "refuses": False}
 by_layer = {"second_order_modes": ("gauss_newton", "empirical_fisher"),
@@ -118,6 +146,7 @@ def compare_columns():
 def main():
     warnings.simplefilter("ignore")
     assert len(TWINS) == 8, f"the twins are {sorted(TWINS)}"
+    check_lengths()
     failed, entered = [], set()
     for name in INVERSES:
         start = time.time()

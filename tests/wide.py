@@ -1,31 +1,41 @@
 """What chapters check on a few cases, on all of them: every curvature and structure in
-single precision, push-through inverses of thousands of rows, a recurrent model of more
-sequences, labels that no number of steps brings to an optimum, untrained networks;
+single precision, other inverses on every model of the shared checks, influences through
+a run on these models, push-through inverses of thousands of rows, a recurrent model of
+more sequences, labels that no number of steps brings to an optimum, untrained networks;
 and draws of stored experiments that take too long to be made again in their chapters.
 
 Run by `make test`.
 """
+import copy
 import json
 import os
 import time
 import warnings
 from contextlib import redirect_stdout
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
+from fastcore.test import ExceptionExpected
 from sklearn.datasets import load_digits
 from torch import nn
 
-from influence_nb import (ConvergenceWarning, Curvature, DirectInfluence,
-                          LossOfParameters, PushThroughInfluence,
-                          TorchLogisticRegression, TorchMLP, check_close,
-                          find_mislabeled, fit_to_optimum, per_sample_gradients,
-                          sample_gaussian_blobs)
+from influence_nb import (ArnoldiInfluence, CgInfluence, ConvergenceWarning, Curvature,
+                          DirectInfluence, EkfacPreconditioner,
+                          InverseHarmonicMeanInfluence, JacobiPreconditioner,
+                          LissaInfluence, LossOfParameters, NystroemSketchInfluence,
+                          PushThroughInfluence, SourceInfluence,
+                          TorchLogisticRegression, TorchMLP, TrainingRun,
+                          UnrolledInfluence, check_close, find_mislabeled,
+                          fit_to_optimum, per_sample_gradients, sample_gaussian_blobs)
+from influence_nb.influence import NotFittedError
 from influence_nb.pushthrough import (PushThroughInverse, curvature_rows, gram,
                                       row_pairs)
-from influence_nb.shared_checks import PROPERTIES, influence_report
+from influence_nb.shared_checks import (PROPERTIES, check_influence_class,
+                                        influence_cases, influence_report)
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "nbs"
 MODES = ("empirical_fisher", "gauss_newton")
@@ -39,6 +49,96 @@ def single_precision():
     assert {outcome.property for outcome in single} == {*PROPERTIES,
                                                         "refuses other structures"}
     return f"{len(single)} outcomes"
+
+
+def mean_of_inverses(block, B):
+    "What the harmonic mean should do"
+    outer = block.gradients[:, :, None] * block.gradients[:, None, :]
+    damped = block.damping * torch.eye(len(B), dtype=B.dtype) + outer
+    return torch.linalg.inv(damped).mean(0) @ B
+
+
+def other_inverses():
+    "Conjugate gradient, push-through and harmonic mean on all four models"
+    double = dict(dtypes=[torch.float64])
+    check_influence_class(CgInfluence, **double)
+    check_influence_class(CgInfluence, dtypes=[torch.float32],
+                          kinds=["linear regression"])
+    check_influence_class(PushThroughInfluence, tol=1e-8, **double,
+                          second_order_modes=MODES[::-1])
+    check_influence_class(InverseHarmonicMeanInfluence, tol=1e-9, **double,
+                          second_order_modes=MODES[:1], reference=mean_of_inverses)
+    return "3 inverses"
+
+
+def iterations_and_sketches():
+    "LiSSA, low rank and preconditioners where the chapters do not try them"
+    logistic, line = ["logistic regression"], ["linear regression"]
+    once = dict(block_structures=("full",), refuses=False)
+    hessian = dict(second_order_modes=("hessian",))
+    double, single = dict(dtypes=[torch.float64]), dict(dtypes=[torch.float32])
+    for kinds, precision in ((line, double), (logistic, single)):
+        check_influence_class(LissaInfluence, tol=1e-2, kinds=kinds, **once, **hessian,
+                              **precision)
+    of_lanczos = partial(ArnoldiInfluence, rank=1000)
+    of_sketch = partial(NystroemSketchInfluence, rank=1000)
+    for kinds, precision in ((line, double), (["network"], single)):
+        check_influence_class(of_lanczos, kinds=kinds, **once, **precision, **hessian)
+    check_influence_class(of_sketch, kinds=logistic, **once, **double,
+                          second_order_modes=MODES[:1])
+    check_influence_class(of_sketch, **once, **single, second_order_modes=MODES[1:],
+                          kinds=["convolutional network, frozen layer"])
+    for preconditioner, blocks in (
+            (JacobiPreconditioner(), ("full", "layer", "parameter")),
+            (EkfacPreconditioner(), ("full",))):
+        check_influence_class(partial(CgInfluence, preconditioner=preconditioner),
+                              kinds=logistic, refuses=False, block_structures=blocks,
+                              **double, **hessian)
+    return "8 pairs of class and model"
+
+
+def after_a_run(case, make):
+    "The influence of a run of twenty steps of a case's model"
+    model = copy.deepcopy(case.model)
+    sgd = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.05,
+                          momentum=0.5)
+    run = TrainingRun(model, case.loss, *case.train, sgd)
+    for rows in torch.arange(40).repeat(5).split(10):
+        sgd.zero_grad()
+        case.loss(model(case.train[0][rows]), case.train[1][rows]).backward()
+        run.step(rows)
+    return make(model, case.loss).fit(run)
+
+
+def check_run_influence(case, make):
+    "What of the shared checks is left where there is a run in the place of data"
+    influence, (x, y), test = after_a_run(case, make), case.train, case.test
+    before = copy.deepcopy(influence.model.state_dict())
+    found = influence.influences(*test)
+    assert found.shape == (len(test[1]), 40) and found.dtype == x.dtype
+    assert not found.requires_grad and torch.equal(found, influence.influences(*test))
+    two = influence.influences(*test, x[[5, 2]], y[[5, 2]])
+    check_close(two, found[:, [5, 2]], 1e-9)
+    check_close(influence.influences(test[0][1:2], test[1][1:2]), found[1:2], 1e-9)
+    subject = SimpleNamespace(case=case, influence=influence, rounding=1e-9)
+    PROPERTIES["self-influences are the diagonal"](subject)
+    for name, value in influence.model.state_dict().items():
+        assert torch.equal(value, before[name])
+    with ExceptionExpected(NotFittedError, "fit"): make(
+        case.model, case.loss).influences(*test)
+    with ExceptionExpected(ValueError, "differ in length"):
+        influence.influences(test[0], test[1][:-1])
+    with ExceptionExpected(ValueError, "NaN"):
+        influence.influences(test[0] * float("nan"), test[1])
+
+
+def through_a_run():
+    "Unrolled and SOURCE, in both of its bases, on all four models"
+    for case in influence_cases():
+        for make in (SourceInfluence, partial(SourceInfluence, basis="dense"),
+                     UnrolledInfluence):
+            check_run_influence(case, make)
+    return "4 models"
 
 
 def runaway_fits():
@@ -212,7 +312,8 @@ def preconditioners():
 
 
 def main():
-    for check in (single_precision, runaway_fits, push_through, recurrent, untrained,
+    for check in (single_precision, other_inverses, iterations_and_sketches,
+                  through_a_run, runaway_fits, push_through, recurrent, untrained,
                   run_derivative, headlines, smallest_changes, preconditioners):
         start = time.time()
         print(f"{check.__name__}: {check()}, {time.time() - start:.0f} s", flush=True)
