@@ -546,12 +546,13 @@ def top_k_stability(
     if not checked_whole(k, "k") <= n: raise ValueError(
         f"k must be at most {n}, got {k}")
     rng = np.random.RandomState(random_state)
-    def top(rows):
-        rows = torch.from_numpy(rows)
-        return torch.as_tensor(scores(rows), device="cpu").topk(k).indices
-    first = top(np.arange(n))
-    times = torch.zeros(n, dtype=torch.float64, device="cpu")
+    samples = [np.arange(n)]
     for _ in range(checked_whole(num_resamples, "num_resamples")):
-        times[top(rng.randint(n, size=n))] += 1
+        samples.append(rng.randint(n, size=n))
+    found = [scores(torch.from_numpy(sample)) for sample in samples]
+    first, *others = (torch.as_tensor(values, device="cpu").topk(k).indices
+                      for values in found)
+    times = torch.zeros(n, dtype=torch.float64, device="cpu")
+    for top in others: times[top] += 1
     frequency = times / num_resamples
     return TopStability(frequency, frequency[first].mean().item(), k / n)
