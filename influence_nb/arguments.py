@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['KINDS', 'ELSEWHERE', 'POINTS', 'OF_POINTS', 'OF_STREAMS', 'PAIRS', 'QUESTIONS', 'WITHOUT', 'whole', 'number',
            'instance', 'tensor', 'shaped', 'array', 'row_numbers', 'inputs', 'targets', 'real', 'operator', 'switch',
-           'function', 'penalty', 'fitted', 'classes', 'seed', 'look_at_data', 'is_raw', 'in_short', 'guarded',
-           'differentiable', 'guard']
+           'function', 'penalty', 'fitted', 'classes', 'seed', 'look_at_data', 'is_raw', 'in_short', 'full_precision',
+           'precise', 'guarded', 'differentiable', 'guard']
 
 # %% ../nbs/90_arguments.ipynb #a9000002
 #| code-fold: true
 #| code-summary: "Imports"
 import inspect
 import opcode
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
 from types import FunctionType
@@ -319,6 +320,25 @@ def in_short(
     if isinstance(value, (int, float, str)): return repr(value)[:40]
     return type(value).__name__
 
+# %% ../nbs/90_arguments.ipynb #a90auto1
+@contextmanager
+def full_precision():
+    "Leave autocast, under which products are taken in half precision."
+    with ExitStack() as left:
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                left.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+def precise(
+    call,  # a function or method of the library
+):  # the same, that works under `torch.autocast` too
+    "What is asked where a model is used in half precision is computed in its own."
+    @wraps(call)
+    def outside(*given, **named):
+        with full_precision(): return call(*given, **named)
+    return outside
+
 # %% ../nbs/90_arguments.ipynb #a9000024
 def _looks(call, of_points):
     "name → look, of the arguments of a function"
@@ -364,7 +384,9 @@ def guarded(
             raise kind(
                 f"{call.__qualname__} failed; check kinds, shapes and dtypes of its "
                 f"arguments: {words}. {type(error).__name__}: {error}") from error
-    return door
+    # training is the user's: what takes an optimizer keeps its autocast
+    if "optimizer" in signature.parameters: return door
+    return wraps(call)(precise(door))
 
 # %% ../nbs/90_arguments.ipynb #a9000026
 QUESTIONS = ("influences", "influences_by_block", "self_influences",
@@ -374,13 +396,14 @@ QUESTIONS = ("influences", "influences_by_block", "self_influences",
 
 def differentiable(
     call,  # a method of the library
-):  # the same, that works under `torch.inference_mode()` too
+):  # the same, that works under `torch.inference_mode()` and `torch.autocast` too
     "What a model is asked in deployment, where autograd is off, needs gradients still."
     @wraps(call)
     def outside(*given, **named):
         if not torch.is_inference_mode_enabled(): return call(*given, **named)
         with torch.inference_mode(False): return call(*given, **named)
-    return outside
+    return precise(outside)
+
 
 def _guard_class(cls):
     "In place, and once: a class is also a part of the classes below it"
@@ -389,6 +412,9 @@ def _guard_class(cls):
         call = vars(cls).get(method)
         if isinstance(call, FunctionType) and not hasattr(call, "__wrapped__"):
             setattr(cls, method, differentiable(call))
+    call = vars(cls).get("fit")
+    if isinstance(call, FunctionType) and not hasattr(call, "__wrapped__"):
+        cls.fit = precise(call)
     for method in ("__init__", "__call__"):
         call = vars(cls).get(method)
         if not isinstance(call, FunctionType) or hasattr(call, "__wrapped__"): continue

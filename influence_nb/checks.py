@@ -26,8 +26,8 @@ def relative_error(
     actual,  # the values to judge, any shape
     expected,  # the reference, of the same shape
 ) -> float:  # ‖actual − expected‖ / ‖expected‖ in the Frobenius norm; 0 if both are 0
-    """How far `actual` is from `expected`, in units of the size of `expected`;
-    infinite where one has NaN or infinite entries. Raises `ValueError` for two shapes."""
+    """How far `actual` is from `expected`, in units of the size of `expected`; infinite
+    where one has NaN or infinite entries. Raises `ValueError` where shapes differ."""
     actual, expected = _in_double(actual, "actual"), _in_double(expected, "expected")
     if actual.shape != expected.shape: raise ValueError(
         "the shapes of actual and expected differ: "

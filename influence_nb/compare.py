@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from .retraining import losses_at
-from .objective import LossOfParameters, check_samples
+from .objective import LossOfParameters, as_samples, check_samples
 
 # %% ../nbs/28_compare.ipynb #28183ed4
 def subset_masks(
@@ -27,7 +27,7 @@ def subset_masks(
                          f"got {fraction}")
     ranks = (np.random.RandomState(random_state).rand(num_subsets, n).argsort(axis=1)
              .argsort(axis=1))
-    return torch.as_tensor(ranks < size)
+    return torch.from_numpy(ranks < size)
 
 # %% ../nbs/28_compare.ipynb #c451bc20
 def losses_after_training(
@@ -40,14 +40,16 @@ def losses_after_training(
     masks,  # which points to train on, [m, n] bool
 ) -> torch.Tensor:  # L(z_test, θ̂_j), [m, N_test]
     "Train once on each subset, and note the loss of each test point."
-    masks = torch.as_tensor(masks, dtype=torch.bool)
+    masks = torch.as_tensor(masks, dtype=torch.bool, device="cpu")
     if masks.ndim != 2 or masks.shape[1] != len(x):
         raise ValueError(f"masks must have shape [m, {len(x)}], a column for each row "
                          f"of x, got {tuple(masks.shape)}")
-    rows = []
+    rows, test = [], (x_test, y_test)
+    for part, name in zip(test, ("x_test", "y_test")):
+        as_samples(part, name, device=None)
     for mask in masks:
         f = LossOfParameters(train(x[mask], y[mask]), loss)
-        if not rows: check_samples(f, x_test, y_test, ("x_test", "y_test"))
+        x_test, y_test = check_samples(f, *test, ("x_test", "y_test"))
         rows.append(losses_at(f, f.theta[None], x_test, y_test)[:, 0])
     return torch.stack(rows)
 
@@ -88,7 +90,7 @@ def linear_datamodeling_score(
 ) -> DatamodelingScore:  # score, its interval, and the correlation of each test point
     """The linear datamodeling score (Park and others 2023), equations (2) and (3).
     Raises `ValueError` for shapes that do not fit."""
-    influences, losses, masks = (torch.as_tensor(part)
+    influences, losses, masks = (torch.as_tensor(part, device="cpu")
                                  for part in (influences, losses, masks))
     for name, part in (("influences", influences), ("losses", losses)):
         if part.ndim != 2 or not part.isfinite().all():
@@ -102,7 +104,7 @@ def linear_datamodeling_score(
                          f"{tuple(losses.shape)} for masks {tuple(masks.shape)}")
     predicted, m = -masks.to(influences.dtype) @ influences.T, len(masks)
     each = rank_correlation(losses, predicted)
-    others = ~torch.eye(m, dtype=torch.bool)
+    others = ~torch.eye(m, dtype=torch.bool, device="cpu")
     without = torch.stack([rank_correlation(losses[keep], predicted[keep]).mean()
                            for keep in others])
     half = 2 * ((m - 1) / m * ((without - without.mean()) ** 2).sum()).sqrt().item()

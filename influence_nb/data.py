@@ -135,6 +135,8 @@ def plot_blobs(
     if x.ndim != 2 or x.shape[1] != 2:
         raise ValueError("x must have shape [n, 2] to be drawn in the plane, "
                          f"got {x.shape}")
+    if len(x) != len(y): raise ValueError(
+        f"x and y must have as many rows, got {len(x)} and {len(y)}")
     if ax is None: _, ax = plt.subplots(figsize=(5, 4), layout="constrained")
     for k in np.unique(y):
         color, marker = CLASS_COLORS[int(k) % 8], CLASS_MARKERS[int(k) % 8]

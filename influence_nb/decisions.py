@@ -404,10 +404,12 @@ def relabeled(
 # %% ../nbs/86_decisions.ipynb #dec00011
 def _scores(scores, count):
     "One finite number a point, [n]"
-    scores = getattr(scores, "scores", scores)
-    try: scores = np.asarray(scores, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError("scores must hold one number a point") from None
+    try:
+        scores = as_rows(getattr(scores, "scores", scores))
+        if scores.dtype.kind == "c": raise TypeError("complex")
+        scores = scores.astype(float)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError("scores must hold one real number a point") from None
     if scores.shape != (count,):
         raise ValueError("x, y and scores must have one entry a point, got "
                          f"{count} labels and scores of shape {scores.shape}")
@@ -419,6 +421,8 @@ def _classes(y, given, classes):
     if classes is None:  # a Categorical knows its own
         classes = getattr(getattr(given, "cat", given), "categories", None)
     if classes is None: classes = np.unique(y)
+    if isinstance(classes, (set, frozenset)): raise TypeError(
+        f"classes must be in the order of their buttons, a list, got {classes}")
     classes = list(dict.fromkeys(map(plain_label, classes)))
     kind = type(plain_label(y[0]))
     if all(isinstance(label, kind) for label in classes): return classes

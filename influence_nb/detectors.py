@@ -315,6 +315,7 @@ def detection_scores(
     warns off the optimum."""
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
+    x_val, y_val = check_samples(f, x_val, y_val, ("x_val", "y_val"))
     influence = DirectInfluence(model, loss, hessian_regularization).fit([(x, y)])
     if y.numel() != len(y):
         raise ValueError(f"y must hold one label a point, got shape {tuple(y.shape)}")

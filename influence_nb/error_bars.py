@@ -37,7 +37,7 @@ def plain_brackets(
         weight = (weight - alpha) / (smallest * (weight - alpha) + beta)  # (4)
         p = r + beta * p
         found.append((below, below + weight * (r @ r)))
-    return torch.tensor(found, dtype=g.dtype)
+    return g.new_tensor(found)
 
 # %% ../nbs/29_error_bars.ipynb #29e00015
 def bracketing_steps(

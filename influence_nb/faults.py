@@ -130,11 +130,10 @@ def nearest_points(
     k: int,  # how many neighbors
 ) -> tuple:  # distances [n, k] and neighbors [n, k], the nearest first, itself left out
     "The nearest neighbors of every point, a chunk of rows at a time."
-    Z, distances, neighbors = torch.as_tensor(Z), [], []
+    Z, distances, neighbors = torch.from_numpy(Z), [], []
     for rows in chunks(len(Z), len(Z)):
         d = torch.cdist(Z[rows], Z, compute_mode="donot_use_mm_for_euclid_dist")
-        own = torch.arange(len(Z))[rows]
-        d[torch.arange(len(own)), own] = torch.inf
+        d.diagonal(rows.start).fill_(torch.inf)
         values, places = d.topk(min(k, len(Z) - 1), largest=False)
         distances.append(values)
         neighbors.append(places)

@@ -120,6 +120,11 @@ def _refuse_model(model, loss):
         f"model must be a torch.nn.Module, got {type(model).__name__}")
     if not callable(loss): raise TypeError(
         f"loss must be a function of (model(x), y), got {type(loss).__name__}")
+    scripted = [name for name, part in model.named_modules()
+                if isinstance(part, torch.jit.ScriptModule)]
+    if scripted: raise ValueError(
+        f"model is compiled by torch.jit (module {scripted[0]!r}): give the module "
+        "that it was made from")
     if torch.is_inference_mode_enabled(): raise ValueError(
         "nothing can be differentiated under torch.inference_mode(): leave it first")
     for name, p in model.named_parameters(): _refuse_parameter(name, p)
@@ -279,12 +284,19 @@ def plain_gradient(
 # %% ../nbs/13_objective.ipynb #13000031
 #| code-fold: true
 #| code-summary: "Lists, arrays and tables"
+def _from_table(value):
+    "A table of pandas as an array, with NaN where a value is missing"
+    array = value.to_numpy()
+    if array.dtype.kind != "O": return array
+    try: return value.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError): return array  # of words
+
 def from_array(
     value,  # list, array or table
     name: str,  # what the caller calls it
 ) -> torch.Tensor:  # the same numbers, on the processor
     "Numbers as a tensor. Raises `ValueError` for what is not numbers."
-    if hasattr(value, "to_numpy"): value = value.to_numpy()
+    if hasattr(value, "to_numpy"): value = _from_table(value)
     if np.ma.is_masked(value): raise ValueError(
         f"{name} has masked entries: remove those samples")
     try: array = np.asarray(value)
@@ -567,7 +579,8 @@ def _refuse_random(again, before):
     if not (again - before).norm() > 1e-3 * before.norm(): return
     raise ValueError(
         "model or loss draws random numbers, also in evaluation (dropout with "
-        "training=True, noise): its loss is no function of its parameters")
+        "training=True, noise), or changes with every call (a schedule, a buffer): "
+        "its loss is no function of its parameters")
 
 def vectorizes(
     f: LossOfParameters,  # the loss as a function of the parameters

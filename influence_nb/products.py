@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import jvp, vjp, vmap
-from .objective import LossOfParameters
+from .objective import Inputs, LossOfParameters
 from .gradients import (CHUNK_ELEMENTS, chunks, counted, input_rows,
                                     is_linear_layer,
                                     linear_layers, output_gradients)
@@ -181,6 +181,7 @@ def chain_pass(
     gauss_newton: bool = False,  # leave out δ: the curvature of the model itself
 ) -> ChainPass:  # all that a product needs and that does not depend on the directions
     "One pass forward and one backward, kept."
+    if isinstance(x, Inputs): x, = x.tensors()  # one input, given by its name
     steps = []
     for name, module in modules:
         for step in _steps(f, name, module, x):
@@ -635,6 +636,7 @@ def column_batches(
                            sizes)
               if name in rows else _FunctionPiece(module, sizes)
               for name, module in modules]
+    if isinstance(x, Inputs): x, = x.tensors()
     for piece in pieces: x = piece.forward(x)
     counts = torch.tensor(sizes, device=x.device)
     each = counts.repeat_interleave(counts).to(x)

@@ -215,7 +215,7 @@ def polish(
 def _largest_eigenvalue_bounds(U, piece=1024):
     "At most the largest eigenvalue of k × k blocks of UUᵀ, for k = 1 … n"
     leverages = U.square().sum(1).sort(descending=True).values.cumsum(0)
-    rows = torch.zeros(len(U), dtype=U.dtype)
+    rows = U.new_zeros(len(U))
     for part in U.split(piece):
         entries = (part @ U.T).abs().sort(dim=1, descending=True).values
         rows = torch.maximum(rows, entries.cumsum(1).max(0).values)
@@ -228,7 +228,8 @@ def least_squares_bound(
     distance: float,  # how far the answer must move, in the direction of −c, above 0
 ) -> int:  # no fewer rows can do it; exact where there is one column
     "The lower bound of equation (3) on the rows to delete. float64."
-    X, y, c = (torch.as_tensor(part).double().cpu() for part in (X, y, direction))
+    X, y, c = (torch.as_tensor(part, device="cpu").double()
+               for part in (X, y, direction))
     A = X.T @ X
     theta = torch.linalg.solve(A, X.T @ y)
     if X.shape[1] == 1:  # the answer has moved so far where Σ x(y − xt) is below zero
@@ -497,13 +498,13 @@ def removal_curve(
         if checked_whole(k, "counts", least=0) >= min(n, len(order) + 1):
             raise ValueError(f"counts must be below {min(n, len(order) + 1)}, got {k}")
     rng = np.random.RandomState(random_state)
-    orders = [order] + [torch.as_tensor(rng.permutation(n)) for _ in range(num_random)]
+    orders = [order, *(torch.from_numpy(rng.permutation(n)) for _ in range(num_random))]
     groups = [some[:k] for some in orders for k in counts if k]
     thetas = iter(group_parameters(model, loss, x, y, groups, hessian_regularization,
                                    "refit") if groups else [])
     rows = [[f.under(next(thetas) if k else f.theta, measure).item() for k in counts]
             for _ in orders]
-    values = torch.tensor(rows, dtype=torch.float64)
+    values = torch.tensor(rows, dtype=torch.float64, device="cpu")
     return RemovalCurve(list(counts), values[0], values[1:])
 
 # %% ../nbs/53_smallest_change.ipynb #6fa02a63
@@ -519,7 +520,7 @@ def method_agreement(
     k: int = 10,  # length of the top of the lists
 ) -> ListAgreement:  # of the whole lists and of their tops
     "Rank correlation, and overlap of the highest k."
-    a, b = (torch.as_tensor(part).flatten() for part in (a, b))
+    a, b = (torch.as_tensor(part, device="cpu").flatten() for part in (a, b))
     if len(a) != len(b): raise ValueError(
         f"a and b differ in length: {len(a)} and {len(b)}")
     if not checked_whole(k, "k") <= len(a): raise ValueError(
@@ -545,10 +546,13 @@ def top_k_stability(
     if not checked_whole(k, "k") <= n: raise ValueError(
         f"k must be at most {n}, got {k}")
     rng = np.random.RandomState(random_state)
-    first = torch.as_tensor(scores(torch.arange(n))).topk(k).indices
-    times = torch.zeros(n, dtype=torch.float64)
+    samples = [np.arange(n)]
     for _ in range(checked_whole(num_resamples, "num_resamples")):
-        rows = torch.as_tensor(rng.randint(n, size=n))
-        times[torch.as_tensor(scores(rows)).topk(k).indices] += 1
+        samples.append(rng.randint(n, size=n))
+    found = [scores(torch.from_numpy(sample)) for sample in samples]
+    first, *others = (torch.as_tensor(values, device="cpu").topk(k).indices
+                      for values in found)
+    times = torch.zeros(n, dtype=torch.float64, device="cpu")
+    for top in others: times[top] += 1
     frequency = times / num_resamples
     return TopStability(frequency, frequency[first].mean().item(), k / n)

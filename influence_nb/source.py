@@ -278,6 +278,7 @@ class SourceInfluence(SegmentedRun):
     ) -> torch.Tensor:  # I(zᵢ, zᵢ), [N]
         "The influence of each training point on its own loss."
         x, y = _training_points(self, x, y)
-        pieces = torch.arange(len(y)).split(max(1, 2**22 // len(self.f.theta)))
+        size = max(1, 2**22 // len(self.f.theta))
+        pieces = torch.arange(len(y), device="cpu").split(size)
         own = [self.influences(x[i], y[i], x[i], y[i]).diagonal() for i in pieces]
         return torch.cat(own)

@@ -18,6 +18,594 @@ from .scoring import (METHODS, UNREST, Method, check_gaps, in_own_coding,
 # names of `ranking` and `scoring` that are asked for here too
 _all_ = ["METHODS", "Method", "Suspects", "UNREST", "harmless_cell", "model_arrays",
          "plot_suspects", "unrest"]
+import matplotlib.pyplot as plt
+
+# %% ../nbs/48_suspects.ipynb #497cd282
+from .objective import LossOfParameters, check_samples, from_array
+from .training import ConvergenceWarning
+from .gradients import chunks, per_sample_gradients
+from .curvature import Curvature
+from .influence import DirectInfluence
+from .retraining import leave_one_out_loss, losses_at
+from .cg import CgInfluence
+from .detectors import (margin_score, mean_influence, neighbor_disagreement,
+                                    out_of_fold_loss, probability_of_one)
+
+# %% ../nbs/48_suspects.ipynb #0578aaec
+_COLUMNS = ("rank", "point", "score", "given", "guess", "probability")
+
+def _plain(value): return value.item() if hasattr(value, "item") else value
+
+def _ranks_in_class(order, given):
+    "Rank of each point among those with its label, from 1, [n]"
+    ranks = np.empty(len(order), dtype=int)
+    labels = np.unique(given[order], return_inverse=True)[1]
+    for label in np.unique(labels):
+        members = order[labels == label]
+        ranks[members] = np.arange(1, len(members) + 1)
+    return ranks
+
+def _columns(suspects, everything=False):
+    "Name → values in the order of the ranking; ids and reasons where they are known"
+    s, order = suspects, suspects.order
+    values = (np.arange(1, len(order) + 1), order, s.scores[order], s.given[order],
+              s.guess[order], s.probability[order])
+    columns = dict(zip(_COLUMNS, values))
+    if s.ids is not None: columns["id"] = np.asarray(s.ids)[order]
+    if everything or s.why is not None: columns["rank in class"] = s.class_ranks[order]
+    if s.why is not None: columns["why"] = np.asarray(s.why)[order]
+    return columns
+
+def _cells(suspects, count=10):
+    "The first rows as text, heads first"
+    columns = _columns(suspects)
+    formats = {"score": "{:.4g}", "probability": "{:.2f}"}
+    rows = zip(*(values[:count] for values in columns.values()))
+    def cell(name, value): return formats.get(name, "{}").format(_plain(value))
+    return [tuple(columns), *(tuple(map(cell, columns, row)) for row in rows)]
+
+# %% ../nbs/48_suspects.ipynb #5a6f0e01
+_GIVE = "give held-out probabilities, pred_probs=…"
+
+def _title(suspects):
+    "What is shown, and what is known about the whole"
+    first = f"{len(suspects.order)} points ranked by {suspects.method}"
+    kinds = [f"{fault.kind} ({len(fault.rows)} rows)" for fault in suspects.faults
+             if len(fault.rows)]
+    known = [] if suspects.wrong is None else [str(suspects.wrong)]
+    known += [f"Wrong labels not counted: {suspects.uncounted}."] * (
+        suspects.wrong is None and suspects.uncounted != "")
+    known += ["Faults of the table: " + ", ".join(kinds) + "."] if kinds else []
+    if not known: return first + "; the ten most suspect:"
+    return " ".join([first + ".", *known, "The ten most suspect:"])
+
+def _as_text(suspects):
+    lines = _cells(suspects)
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    def aligned(line): return "  ".join(map(str.rjust, line, widths))
+    return "\n".join([_title(suspects), *map(aligned, lines)])
+
+def _row(cells, tag):
+    inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+    return f"<tr>{inner}</tr>"
+
+def _as_html(suspects):
+    head, *rows = _cells(suspects)
+    body = "".join(_row(cells, "td") for cells in rows)
+    return (f"<p>{html.escape(_title(suspects))}</p>"
+            f"<table><thead>{_row(head, 'th')}</thead><tbody>{body}</tbody></table>")
+
+# %% ../nbs/48_suspects.ipynb #5a6f0e03
+def harmless_cell(
+    value,  # of a table, of any type
+):  # the value; text that a spreadsheet would run has an apostrophe in front
+    "For cells of a CSV file: no text of a label becomes a formula."
+    value = _plain(value)
+    runs = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return "'" + value if runs else value
+
+def _as_frame(columns):
+    try: import pandas
+    except ImportError: raise ImportError(
+        'to_frame needs pandas: pip install "influence_nb[lab]"') from None
+    return pandas.DataFrame(columns)
+
+def _write_csv(path, header, rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([map(harmless_cell, row) for row in (header, *rows)])
+    return path
+
+# %% ../nbs/48_suspects.ipynb #5fb43584
+class Suspects(NamedTuple):
+    "A ranking of training points, the most suspect first. Shown are the first ten."
+    order: np.ndarray  # indices into the training set, most suspect first, [n] int
+    scores: np.ndarray  # of each point, in their own order, [n]; high: suspect
+    given: np.ndarray  # label of each point as it was given, [n], in its own coding
+    guess: np.ndarray  # class that the model prefers, coded as `given`, [n] int
+    probability: np.ndarray  # the model's probability of that class, [n]
+    method: str  # how the scores were made
+    ids: np.ndarray | None = None  # names of the points, in their own order, [n]
+    why: np.ndarray | None = None  # what speaks against each label, in words, [n]
+    wrong: object = None  # how many labels are wrong, a `WrongCount` where it is known
+    faults: tuple | list = ()  # what is wrong with the table itself, `Fault`s
+    groups: np.ndarray | None = None  # number of the group of copies of each point, [n]
+    uncounted: str = ""  # why `wrong` is not known
+
+    def rows(
+        self,
+        count: int = 10,  # how many suspects
+    ) -> list:  # (rank, point, score, given label, guess, probability) of each
+        rows = []
+        for rank, i in enumerate(map(int, self.order[:count]), start=1):
+            labels = _plain(self.given[i]), _plain(self.guess[i])
+            score, probability = float(self.scores[i]), float(self.probability[i])
+            rows.append((rank, i, score, *labels, probability))
+        return rows
+
+    def __repr__(self): return _as_text(self)
+    def _repr_html_(self): return _as_html(self)
+
+    @property
+    def class_ranks(self):  # rank of each point among those with its label, from 1, [n]
+        return _ranks_in_class(self.order, self.given)
+
+    @property
+    def suggested(self):  # the points to look at, the first `wrong.stop` of the ranking
+        if self.wrong is not None: return self.order[:self.wrong.stop]
+        raise ValueError("how many labels are wrong is not known for this ranking: "
+                         + (self.uncounted or _GIVE))
+
+    def to_frame(self):  # the whole ranking as a DataFrame of pandas, one row a point
+        "Needs pandas, which comes with the extra \"lab\"."
+        return _as_frame(_columns(self, everything=True))
+
+    def to_csv(
+        self,
+        path,  # file to write
+    ):  # the path
+        "Write the whole ranking, one line a point; no cell can act as a formula."
+        columns = _columns(self)
+        return _write_csv(path, tuple(columns), zip(*columns.values()))
+
+# %% ../nbs/48_suspects.ipynb #56ed7e1a
+def _numpy(values):
+    if isinstance(values, torch.Tensor): return values.detach().cpu().numpy()
+    return np.asarray(values)
+
+def _as_numbers(values, name):
+    "A tensor, or a ValueError for what is not numbers"
+    if not isinstance(values, torch.Tensor):
+        values = np.asarray(values)
+        if values.dtype.kind not in "fiubc": raise ValueError(
+            f"{name} must hold numbers, got dtype {values.dtype}: turn words "
+            "into numbers first, or give a pipeline that does")
+        values = from_array(values, name)
+    if values.is_complex(): raise ValueError(f"{name} is complex: give real numbers")
+    return values
+
+def model_arrays(
+    f,  # the model and its loss, a `LossOfParameters`
+    x,  # inputs, [n, …]: array, tensor, DataFrame
+    y,  # labels, [n]: numbers
+    names=("x", "y"),  # what they are called in a complaint
+) -> tuple:  # x in the model's precision; y int64, or [n, 1] where it has one output
+    "Tensors as the model takes them. Raises `ValueError` for what is not numbers."
+    x, y = map(_as_numbers, (x, y), names)
+    if x.is_floating_point(): x = x.to(f.theta.dtype)
+    try: width = getattr(f.outputs(f.theta, x[:1]), "shape", ())[1:]
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return x, y  # `check_samples` will say what is wrong
+    if tuple(width) == (1,): return x, y.to(f.theta.dtype).reshape(len(y), -1)
+    return x, y if y.is_floating_point() else y.long()
+
+# %% ../nbs/48_suspects.ipynb #c040ceaa
+def _class_numbers(y):
+    "The classes [n] int64 in targets that are classes [n] or probabilities [n, 1]"
+    if y.numel() != len(y):
+        raise ValueError(f"y must hold one label a point, got shape {tuple(y.shape)}")
+    labels = y.reshape(len(y)).cpu()
+    if (labels == labels.round()).all(): return labels.long().numpy()
+    raise ValueError("y must hold class labels 0, 1, …, got fractions: "
+                     "these are not classes")
+
+def _outputs(f, x):
+    "The model's outputs, [n, C]"
+    slices = chunks(len(x), 8 * x[0].numel())
+    parts = [f.outputs(f.theta, x[rows]) for rows in slices]
+    if not isinstance(parts[0], torch.Tensor): raise ValueError(
+        "model must return one tensor of class scores to be asked for its guesses, got "
+        f"{type(parts[0]).__name__}: wrap it in a model that returns that part")
+    outputs = torch.cat(parts).detach()
+    if outputs.ndim == 2: return outputs
+    raise ValueError("model must return one row of class scores a point, "
+                     f"got shape {tuple(outputs.shape)}")
+
+def _are_probabilities(outputs):
+    return bool((outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-4).all())
+
+# %% ../nbs/48_suspects.ipynb #5a6f0c12
+def _classes(outputs, y):
+    "The labels that the columns of the probabilities stand for, in the coding of y"
+    if outputs.shape[1] > 1: return np.arange(outputs.shape[1])
+    given = np.unique(_class_numbers(y))
+    for pair in ((0, 1), (-1, 1)):
+        if np.isin(given, pair).all(): return np.array(pair)
+    raise ValueError("y must hold 0 and 1, or -1 and 1, for a model with one output, "
+                     f"got labels from {given[0]} to {given[-1]}")
+
+def _odds_by_loss(f, x, y, classes):
+    "Logarithm of the odds of the second class, [n, 1], by the difference of the losses"
+    def losses(label): return losses_at(f, f.theta[None], x, torch.full_like(y, label))
+    return losses(classes[0]) - losses(classes[1])
+
+def _class_probabilities(f, x, y):
+    "The model's probabilities of `_classes`, [n, C]"
+    outputs = _outputs(f, x)
+    if outputs.shape[1] > 1:
+        return (outputs if _are_probabilities(outputs) else outputs.softmax(1)).cpu()
+    classes = _classes(outputs, y).tolist()
+    if classes == [0, 1]: second = probability_of_one(f, outputs)
+    else: second = _odds_by_loss(f, x, y, classes).sigmoid()
+    return torch.hstack([1 - second, second]).cpu()
+
+# %% ../nbs/48_suspects.ipynb #894a2a06
+class _Task(NamedTuple):
+    "What every method gets"
+    model: object
+    loss: object
+    f: LossOfParameters
+    x: torch.Tensor
+    y: torch.Tensor
+    clean: tuple  # (x_val, y_val), or None
+    damping: float
+    progress: bool
+
+def _steps(task, label):
+    "Some fifty slices of the training set, with a progress bar if tqdm is there"
+    n, p = len(task.x), len(task.f.theta)
+    bounded = chunks(n, p, min(-(-n // 50), max(1, 2**23 // p)))
+    if not task.progress: return bounded
+    try: from tqdm.auto import tqdm
+    except ImportError: return bounded
+    return tqdm(bounded, desc=label, unit="step")
+
+def _by_steps(task, label, scores):
+    "Scores of slices (x, y), one after the other, [n]"
+    slices = _steps(task, label)
+    return torch.cat([scores(task.x[rows], task.y[rows]) for rows in slices])
+
+# %% ../nbs/48_suspects.ipynb #0a539ba6
+def _own(kind):
+    "Self-influence by one kind of inverse"
+    def scores(task):
+        influence = kind(task).fit([(task.x, task.y)])
+        return _by_steps(task, "self-influence", influence.self_influences)
+    return scores
+
+def _returns_probabilities(f, x):
+    outputs = _outputs(f, x[:100])
+    if outputs.shape[1] > 1: return _are_probabilities(outputs)
+    return probability_of_one(f, outputs) is outputs  # taken as it is
+
+def _with_curvature(kind, task):
+    "Gauss-Newton of logits; of probabilities it would be another matrix: the Hessian"
+    hessian = _returns_probabilities(task.f, task.x)
+    mode = "hessian" if hessian else "gauss_newton"
+    return kind(task.model, task.loss, task.damping, second_order_mode=mode)
+
+def _direct(task): return _with_curvature(DirectInfluence, task)
+def _by_cg(task): return _with_curvature(CgInfluence, task)
+
+def _by_ekfac(task):
+    from influence_nb.ekfac import EkfacInfluence
+    return EkfacInfluence(task.model, task.loss, task.damping)
+
+def _loss(task):
+    f = task.f
+    def losses(x, y): return losses_at(f, f.theta[None], x, y)[:, 0]
+    return _by_steps(task, "loss", losses)
+
+def _gradient_norm(task):
+    def norms(x, y): return per_sample_gradients(task.f, x, y).norm(dim=1)
+    return _by_steps(task, "gradients", norms)
+
+def _margin(task):
+    "Of logits as well as of logarithms: they differ by a constant in each row"
+    outputs, given = _outputs(task.f, task.x), _class_numbers(task.y)
+    if outputs.shape[1] == 1:
+        p = _class_probabilities(task.f, task.x, task.y)
+        return margin_score(p[:, 1:], given == _classes(outputs, task.y)[1])
+    tiny = torch.finfo(outputs.dtype).tiny
+    logits = outputs.clamp(min=tiny).log() if _are_probabilities(outputs) else outputs
+    return margin_score(logits.cpu(), given)
+
+def _mean(task):
+    if task.clean is None:
+        raise ValueError("method 'mean influence' needs x_val and y_val, "
+                         "points whose labels you trust")
+    influence = _direct(task).fit([(task.x, task.y)])
+    return -mean_influence(influence, *task.clean, task.x, task.y)
+
+def _neighbors(task):
+    count = min(20, len(task.x) - 1)
+    return neighbor_disagreement(task.x.cpu(), _class_numbers(task.y), count)
+
+# %% ../nbs/48_suspects.ipynb #fdd310fd
+class Method(NamedTuple):
+    "How to score, and what it costs."
+    scores: object  # function of the task to scores [n]
+    products: object = lambda n, p: 0  # (n, p) → products with a vector it is worth
+    dense: bool = False  # holds a matrix [p, p]
+    largest: float = 0  # what "influence" chooses up to so many parameters
+    module: str | None = None  # has to be there
+    damped: bool = True  # takes a λ of its own choice, where none is given
+
+# %% ../nbs/48_suspects.ipynb #9b30df6b
+def _leave_one_out(t): return leave_one_out_loss(t.model, t.loss, t.x, t.y, t.damping)
+def _out_of_fold(t): return out_of_fold_loss(t.model, t.loss, t.x, t.y, t.damping)
+
+ALWAYS = float("inf")
+METHODS = {
+    "margin": Method(_margin),
+    "self-influence": Method(_own(_direct), lambda n, p: p, dense=True, largest=3_000),
+    "self-influence by EKFAC": Method(_own(_by_ekfac), lambda n, p: 30, largest=ALWAYS,
+                                      module="influence_nb.ekfac"),
+    "self-influence by conjugate gradient": Method(_own(_by_cg), lambda n, p: 100 * n,
+                                                   largest=30_000),
+    "loss": Method(_loss, largest=ALWAYS),
+    "leave-one-out loss": Method(_leave_one_out, lambda n, p: p + p**2 / 9, dense=True,
+                                 damped=False),
+    "out-of-fold loss": Method(_out_of_fold, lambda n, p: 50 * p, dense=True,
+                               damped=False),
+    "gradient norm": Method(_gradient_norm),
+    "mean influence": Method(_mean, lambda n, p: p, dense=True),
+    "k-NN disagreement": Method(_neighbors),
+}
+
+# %% ../nbs/48_suspects.ipynb #6819aa76
+def _candidates(method, p):
+    "Names to try in turn: the one asked for, or what p parameters allow"
+    if method is None: return ["margin", "loss"]
+    if method in METHODS: return [method]
+    if method != "influence":
+        known = f"None or one of {['influence', *METHODS]}"
+        raise ValueError(f"method must be {known}, got {method!r}")
+    allowed = {name: m.module for name, m in METHODS.items() if p <= m.largest}
+    return [name for name, module in allowed.items()
+            if module is None or importlib.util.find_spec(module)]
+
+def _probe(f, x, y):
+    "A tenth of the mean eigenvalue of Gauss-Newton, and the seconds of one product"
+    C = Curvature(f, [(x, y)], "gauss_newton")
+    generator = torch.Generator().manual_seed(0)
+    bits = torch.randint(0, 2, (len(f.theta), 8), generator=generator, device="cpu")
+    signs = (2 * bits - 1).to(f.theta)
+    C @ signs  # the first call also sets things up
+    start = time.perf_counter()
+    mean_eigenvalue = (signs * (C @ signs)).sum().item() / signs.numel()
+    return 0.1 * mean_eigenvalue, (time.perf_counter() - start) / 8
+
+# %% ../nbs/48_suspects.ipynb #5a6f0c15
+LONG_RUN = 60.0  # seconds; a longer run is announced
+
+def _announce(name, n, p, seconds_each):
+    "Warn before a long run or a large matrix"
+    seconds = METHODS[name].products(n, p) * seconds_each
+    gigabytes = 8e-9 * p**2 if METHODS[name].dense else 0
+    if seconds <= LONG_RUN and gigabytes <= 4: return
+    memory = f" and {gigabytes:.1f} GB" if gigabytes > 1 else ""
+    warnings.warn(f"{name} of {n} points and {p} parameters: about {seconds:.0f} s"
+                  f"{memory}; method='loss' takes seconds", stacklevel=6)
+
+# %% ../nbs/48_suspects.ipynb #0608939a
+def _in_words(error):
+    "The first line of an error, not too long"
+    line = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {line if len(line) <= 200 else line[:199] + '…'}"
+
+def _damping(f, x, y, candidates, given):
+    "(λ, seconds of one product, the candidates that are left)"
+    without = [name for name in candidates if not METHODS[name].products(1, 1)]
+    if without == candidates: return 0.0, 0.0, candidates
+    if given is None and not METHODS[candidates[0]].damped: given = 0.0
+    try:
+        chosen, seconds = _probe(f, x, y)
+        if not np.isfinite(chosen): raise ValueError("it holds NaN or infinite entries")
+        return chosen if given is None else given, seconds, candidates
+    except Exception as error:  # whatever it is: a list is better than none
+        if given is not None: return given, 0.0, candidates
+        why = f"the curvature of this model cannot be computed ({_in_words(error)})"
+        if not without:
+            advice = "give a hessian_regularization, or use method='loss'"
+            raise ValueError(f"{why}: {advice}") from error
+        warnings.warn(f"{why}, going on without it", stacklevel=6)
+        return 0.0, 0.0, without
+
+# %% ../nbs/48_suspects.ipynb #5a6f0c17
+def _finite_scores(task, name):
+    "The scores of one method, [n]; errors of other libraries in our words"
+    try: scores = METHODS[name].scores(task)
+    except (ValueError, NotImplementedError): raise
+    except Exception as error:
+        why = f"{name} does not work for this model ({_in_words(error)})"
+        raise ValueError(f"{why}: try method='loss'") from error
+    scores = torch.as_tensor(scores, device="cpu").detach().double().numpy()
+    if np.isfinite(scores).all(): return scores
+    raise ValueError(f"{name} gave NaN or infinite scores: try another method")
+
+def _first_that_works(task, candidates, seconds_each):
+    "Finite scores [n] and the method they came from"
+    n, p = len(task.x), len(task.f.theta)
+    for name in candidates:
+        seconds = METHODS[name].products(n, p) * seconds_each
+        if name != candidates[0] and seconds > LONG_RUN:
+            warnings.warn(f"{name} would take about {seconds:.0f} s, "
+                          "going on without it", stacklevel=6)
+            continue
+        _announce(name, n, p, seconds_each)
+        try: return _finite_scores(task, name), name
+        except (ValueError, NotImplementedError) as error:
+            if name == candidates[-1]: raise
+            why = _in_words(error.__cause__ or error)
+            warnings.warn(f"{name} does not work for this model, "
+                          f"going on without it: {why}", stacklevel=6)
+
+# %% ../nbs/48_suspects.ipynb #5a6f0d01
+UNREST = 0.1  # the share (2) of the gradients above which a model is called untrained
+
+def _rest_and_penalty(f, x, y):
+    "What is left of the mean gradient [p], and the λ ≥ 0 that explains the rest of it"
+    theta, mean = f.theta.detach().clone().requires_grad_(), torch.zeros_like(f.theta)
+    for rows in chunks(len(x), 8 * x[0].numel()):
+        part = f(theta, x[rows], y[rows]) * (len(y[rows]) / len(y))
+        mean += torch.autograd.grad(part, theta)[0]
+    penalty = -(mean @ f.theta) / (f.theta @ f.theta).clamp(min=1e-30)
+    return mean + penalty.clamp(min=0) * f.theta, penalty.clamp(min=0).item()
+
+def _unrest(f, x, y):
+    "The share (2); the lengths are those of the first 200 points"
+    lengths = per_sample_gradients(f, x[:200], y[:200]).norm(dim=1)
+    rest, _ = _rest_and_penalty(f, x, y)
+    return (rest.norm() / lengths.mean().clamp(min=1e-30)).item()
+
+def _warn_of_fit(f, x, y, given, guess):
+    "Say so where the model was not trained, or has learned every label by heart"
+    if (given == guess).all(): return warnings.warn(
+        "the model reproduces every given label: either none is wrong, or they were "
+        "learned by heart and little is left to see. Score an earlier checkpoint, or "
+        "train with a larger penalty", stacklevel=6)
+    try:
+        unrest, outputs = _unrest(f, x, y), _outputs(f, x)
+        constant = outputs.mean(0, keepdim=True).expand_as(outputs)
+        nothing = f.loss_of(outputs, y) >= f.loss_of(constant, y)
+    except Exception: return  # this model has no such gradients; the list goes on
+    if nothing or unrest > UNREST: warnings.warn(
+        "the model does not look trained on these labels: "
+        + ("a constant guess has no larger loss" if nothing else
+           f"{unrest:.0%} of its gradients do not cancel")
+        + ". Train it on x and y first, or take the list with care",
+        ConvergenceWarning, stacklevel=6)
+
+# %% ../nbs/48_suspects.ipynb #5a6f0f01
+class _LogOdds(torch.nn.Module):
+    "Any classifier as one with a logit for each class"
+    def __init__(self, model, reading):  # "probabilities", "one probability" or "logit"
+        super().__init__()
+        self.model, self.reading, self.training = model, reading, model.training
+
+    def forward(self, x):
+        outputs = self.model(x)
+        tiny = torch.finfo(outputs.dtype).tiny
+        if self.reading == "probabilities": return outputs.clamp(min=tiny).log()
+        if self.reading == "one probability": outputs = torch.logit(outputs, eps=tiny)
+        if outputs.shape[1] > 1: return outputs
+        return torch.hstack([torch.zeros_like(outputs), outputs])
+
+def _as_log_odds(task):
+    "The model as logits, one for each class"
+    certain = _returns_probabilities(task.f, task.x)
+    one = _outputs(task.f, task.x[:1]).shape[1] == 1
+    if one: reading = "one probability" if certain else "one logit"
+    elif not certain: return task.model  # as it is, it may have faster products
+    else: reading = "probabilities"
+    return _LogOdds(task.model, reading)
+
+def _is_linear(f, x):
+    "Whether the outputs are linear in the parameters, along one random direction"
+    theta, x = f.theta.detach(), x[:50]
+    generator = torch.Generator().manual_seed(0)
+    step = torch.randn(len(theta), generator=generator, dtype=torch.float64,
+                       device="cpu").to(theta)
+    step = step * 0.1 * theta.norm() / step.norm()
+    near, middle, far = (f.outputs(theta + k * step, x) for k in range(3))
+    bend = (far - 2 * middle + near).norm()
+    return bool(bend <= 1e-3 * (middle - near).norm())
+
+# %% ../nbs/48_suspects.ipynb #5a6f0f02
+class _Judged(NamedTuple):
+    "What a torch model says, with labels as numbers"
+    ranked: object  # `Suspects`
+    x: np.ndarray  # the inputs, [n, …]
+    classes: np.ndarray  # what the columns of the probabilities stand for, [C]
+    fitted: np.ndarray  # the model's own probabilities, [n, C]
+    held_out: object  # those without the label in question, [n, C], or None
+    why_not: str  # why there are none
+
+COUNTED = 1500  # parameters of a torch model that are counted by one fit, at most
+ONE_FIT = 3e10  # products of two numbers that this may take
+
+def _by_one_fit(task, codes, penalty):
+    "(leave-one-out probabilities [n, C] or None, why there are none)"
+    from influence_nb.tables import leave_one_out_outputs
+    f, x, y, log_loss = task.f, task.x, task.y, torch.nn.functional.cross_entropy
+    if len(f.theta) > COUNTED: return None, f"it has more than {COUNTED} parameters"
+    if len(x) * _outputs(f, x[:1]).shape[1] * len(f.theta) ** 2 > ONE_FIT:
+        return None, f"{len(x)} points are too many for one step each"
+    try:
+        model, labels = _as_log_odds(task), torch.as_tensor(codes, device=x.device)
+        g, own = LossOfParameters(model, log_loss), f(f.theta, x, y)
+        if abs(g(g.theta, x, labels) - own) > 1e-3 * own:
+            return None, "its loss is not the log loss of its probabilities"
+        if not _is_linear(g, x): return None, "it is not linear in its parameters"
+        if _unrest(f, x, y) > UNREST: return None, "it is not at an optimum"
+        if penalty is None: penalty = max(_rest_and_penalty(f, x, y)[1],
+                                          1e-6 * _probe(g, x, labels)[0])
+        outputs = leave_one_out_outputs(model, log_loss, x, labels, penalty)
+    except Exception as error: return None, _in_words(error)  # the list goes on
+    if not outputs.isfinite().all(): return None, "one Newton step is not finite"
+    return outputs.softmax(1).cpu().numpy(), ""
+
+# %% ../nbs/48_suspects.ipynb #c5248c8d
+def _judge_by_model(model, loss, x, y, method, trusted, damping, progress):
+    "The ranking by a model of torch, with labels as numbers, and what it rests on"
+    f = LossOfParameters(model, loss)
+    candidates, clean = _candidates(method, len(f.theta)), None
+    x, y = check_samples(f, *model_arrays(f, x, y))
+    if trusted is not None:
+        names = ("x_val", "y_val")
+        clean = check_samples(f, *model_arrays(f, *trusted, names), names)
+    given, classes = _class_numbers(y), _classes(_outputs(f, x[:1]), y)
+    probability = _class_probabilities(f, x, y).numpy()
+    guess, penalty = classes[probability.argmax(1)], damping
+    _warn_of_fit(f, x, y, given, guess)
+    damping, seconds, candidates = _damping(f, x, y, candidates, damping)
+    task = _Task(model, loss, f, x, y, clean, damping, progress)
+    scores, name = _first_that_works(task, candidates, seconds)
+    order = np.argsort(-scores, kind="stable")
+    ranked = Suspects(order, scores, given, guess, probability.max(1), name)
+    codes = np.searchsorted(classes, given)
+    held_out, why_not = _by_one_fit(task, codes, penalty)
+    return _Judged(ranked, x.cpu().numpy(), classes, probability, held_out, why_not)
+
+# %% ../nbs/48_suspects.ipynb #5a6f0e05
+def _check_gaps(x, y):
+    "Complains about rows of x with NaN, by name"
+    from influence_nb.faults import row_names, some_names
+    values = _as_numbers(x, "x")
+    if not values.is_floating_point() or values.isfinite().all(): return
+    rows = (~values.isfinite()).reshape(len(values), -1).any(1).cpu().numpy()
+    names = row_names(x, y)
+    if len(names) == len(rows): raise ValueError(
+        f"x holds NaN or infinite entries in rows {some_names(names[rows])}: fill "
+        "them, as by SimpleImputer().fit_transform(x), or remove those samples")
+
+def _in_own_coding(judge, y, y_val, classes, pred_probs):
+    "`judge` of labels as numbers; the ranking in the coding of y, with its ids"
+    from influence_nb.tables import coded_labels, with_witnesses
+    from influence_nb.faults import row_names
+    has_index = hasattr(y, "index") and not callable(y.index)
+    ids = row_names(None, y) if has_index else None
+    numbers = isinstance(y, torch.Tensor) or np.asarray(y).dtype.kind in "fiub"
+    if numbers and classes is None:
+        judged = judge(y, y_val)
+        return with_witnesses(judged, judged.classes, ids, pred_probs)
+    coded = coded_labels(y, classes)
+    if y_val is not None: y_val = coded_labels(y_val, coded.classes).codes
+    judged, names = judge(coded.codes, y_val), coded.classes
+    if judged.ranked.guess.max() >= len(names): raise ValueError(
+        f"model prefers class {judged.ranked.guess.max()}, y has the labels "
+        f"{list(names)}: give classes, the label of each output in order")
+    return with_witnesses(judged, names, ids, pred_probs)
 
 # %% ../nbs/48_suspects.ipynb #5a6f0e06
 def find_mislabeled(

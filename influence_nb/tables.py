@@ -120,7 +120,7 @@ class SoftmaxTwin(torch.nn.Module):
     ):
         super().__init__()
         def parameter(values):
-            return torch.nn.Parameter(torch.as_tensor(np.array(values, dtype=float)))
+            return torch.nn.Parameter(torch.from_numpy(np.array(values, dtype=float)))
         self.classes, self.weight = classes, parameter(weight)
         self.bias = None if bias is None else parameter(bias)
 
@@ -162,7 +162,7 @@ def _features_of(estimator, X):
     if hasattr(estimator, "steps") and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
     if hasattr(X, "toarray"): X = X.toarray()
-    return torch.as_tensor(np.asarray(X, dtype=float))
+    return torch.from_numpy(np.asarray(X, dtype=float))
 
 # %% ../nbs/56_any_labels.ipynb #anyl022
 def _softmax_twin(last, x, y):
@@ -179,18 +179,19 @@ def _softmax_twin(last, x, y):
     lam = {"weight": 0.0 if free else 1 / (len(x) * last.C)}
     if b is not None: lam["bias"] = 0.0
     model = SoftmaxTwin(W, b, len(coded.classes))
-    return Twin(model, F.cross_entropy, x, torch.as_tensor(coded.codes), lam)
+    return Twin(model, F.cross_entropy, x, torch.from_numpy(coded.codes), lam)
 
 def _linear_twin(last, x, y):
     "scikit-learn minimizes Σᵢ (ŷᵢ − yᵢ)² + α‖w‖²: λ = 2α/n beside the mean square"
-    W = torch.as_tensor(np.atleast_2d(last.coef_))
-    model = torch.nn.Linear(x.shape[1], len(W), bias=last.fit_intercept, dtype=x.dtype)
+    W, b = np.atleast_2d(last.coef_), last.intercept_
+    model = torch.nn.Linear(x.shape[1], len(W), bias=last.fit_intercept, dtype=x.dtype,
+                            device="cpu")
     with torch.no_grad():
-        model.weight.copy_(W)
-        if last.fit_intercept: model.bias.copy_(torch.as_tensor(last.intercept_))
+        model.weight.copy_(torch.from_numpy(W))
+        if last.fit_intercept: model.bias.copy_(torch.as_tensor(b, device="cpu"))
     lam = {"weight": 2 * getattr(last, "alpha", 0.0) / len(x)}
     if last.fit_intercept: lam["bias"] = 0.0
-    y = torch.as_tensor(np.asarray(y, dtype=float).reshape(len(x), -1))
+    y = torch.from_numpy(np.asarray(y, dtype=float).reshape(len(x), -1))
     return Twin(model, F.mse_loss, x, y, lam)
 
 # %% ../nbs/56_any_labels.ipynb #anyl024
@@ -339,7 +340,7 @@ def _decisions(fitted, X):
 
 def _tempered(scored, codes):
     "Softmax at the temperature that suits the labels best (Guo and others 2017)"
-    scored, codes = torch.as_tensor(scored), torch.as_tensor(codes)
+    scored, codes = torch.from_numpy(scored), torch.from_numpy(codes)
     finite = scored.clamp(min=-1e3)
     def loss(sharpness): return F.cross_entropy(finite * sharpness, codes)
     sharpest = min(np.logspace(-2, 2, 41), key=loss)

@@ -101,7 +101,8 @@ def step_options(
             return float(given[name])
         of = {id(p): group[name] for group in groups for p in group["params"]}
         values = [float(of[id(model.get_parameter(n))]) for n in f.names]
-        return f.theta.new_tensor(values).repeat_interleave(torch.tensor(f.sizes))
+        return f.theta.new_tensor(values).repeat_interleave(
+            torch.tensor(f.sizes, device=f.theta.device))
     options = dict(rate=spread("lr"), weight_decay=spread("weight_decay"))
     if isinstance(optimizer, torch.optim.SGD):
         return options | {name: given[name] for name in ("momentum", "nesterov")}
@@ -159,7 +160,7 @@ def _refuse_optimizer(optimizer, model, names):
 
 def _rows(indices, n):
     "Numbers of training points, also from a mask"
-    indices = torch.as_tensor(indices)
+    indices = torch.as_tensor(indices, device="cpu")
     if indices.dtype == torch.bool and len(indices) == n:
         indices = indices.nonzero()[:, 0]
     whole = indices.ndim == 1 and len(indices) and indices.dtype == torch.long
@@ -219,7 +220,7 @@ def sgd_derivatives(
     query: torch.Tensor,  # gradient of q at the end of the run, [p]
 ) -> torch.Tensor:  # ∂q/∂wᵢ, [n]
     "Equations (2) to (4) as they stand: the plain form of `derivative_sweep`."
-    f, derivatives = run.f, torch.zeros(len(run.x), dtype=query.dtype)
+    f, derivatives = run.f, query.new_zeros(len(run.x))
     lam, m = query, torch.zeros_like(query)
     before = list(states_of(run))[:-1]
     for step, (theta, _) in zip(reversed(run.steps), reversed(before)):
@@ -430,7 +431,7 @@ def training_rows(
     y=None,  # targets, [N, …]
 ) -> torch.Tensor:  # which rows of the run's training data they are, [N] int
     "Find points in the training data. Raises `ValueError` for one that is not there."
-    if x is None and y is None: return torch.arange(len(run.x))
+    if x is None and y is None: return torch.arange(len(run.x), device="cpu")
     x, y = check_samples(run.f, x, y)
     def keys(x, y):
         tensors = [*(x.tensors() if isinstance(x, Inputs) else [x]), y]
@@ -442,7 +443,7 @@ def training_rows(
         raise ValueError(f"x[{found.index(None)}], y[{found.index(None)}] was "
                          "not in the run: an unrolled influence is that of "
                          "a point that was trained on")
-    return torch.tensor(found)
+    return torch.tensor(found, device="cpu")
 
 # %% ../nbs/32_unrolled.ipynb #a09e6579
 #| code-fold: true
@@ -533,7 +534,7 @@ def metasmoothness(
     parameter, or so large that training diverges."""
     if direction.shape != (len(run.x),): raise ValueError(
         f"direction must have {len(run.x)} entries, got {list(direction.shape)}")
-    weights = 1 + step * torch.arange(3)[:, None] * direction
+    weights = 1 + step * direction.new_tensor([0, 1, 2])[:, None] * direction
     start, middle, end = run.retrained(weights)
     weight = (end - start).abs()
     agree = (middle - start).sign() * (end - middle).sign()

@@ -1,4 +1,5 @@
-"""Calls of every public name with one bad argument each.
+"""Calls of every public name with one bad argument each, and of the good ones where
+another default device is set.
 
 Run by `make test`.
 
@@ -159,7 +160,10 @@ def either(table, *labels):
 
 
 MAYBE_WHOLE, MAYBE_NUMBER = either(WHOLE, "None"), either(NUMBER, "None")  # None: the default
+MEASURED = {name: REAL[name] for name in REAL if name not in (
+    "with NaN", "with infinity")}  # their error is infinite, by the definition
 BLOCK = either(REAL, "too wide", "too short")  # any number of rows or columns will do
+MAYBE_BLOCK = either(BLOCK, "None")
 NAMES = either(LABELS, "negative", "too large", "too short")  # labels that only name classes
 ANY = {name: (EITHER, make) for name, (_, make) in (REAL | LABELS).items()}
 SOME = either(INDICES, "an empty list", "None")
@@ -256,6 +260,7 @@ with warnings.catch_warnings():
 POINTS, BITS = X.numpy().copy(), (X[:, 0] > 0).long().numpy()
 f = nb.LossOfParameters(MODEL_HERE, CE)
 P = len(f.theta)
+ONES, EVERY = torch.ones(P, 2).double(), torch.ones(N)
 A = torch.eye(5, dtype=torch.float64) * torch.arange(1.0, 6).double() + 0.1
 B = torch.randn(5, 2, dtype=torch.float64)
 CURV = nb.Curvature(f, [(X, Y)], "gauss_newton", 0.1)
@@ -283,7 +288,7 @@ def run_of(model, loss, x, y, optimizer):
     run = nb.TrainingRun(model, loss, x, y, optimizer)
     CE(model(X), Y).backward()
     run.step(np.arange(N))
-    return run.retrained(torch.ones(N))
+    return run.retrained(EVERY)
 
 
 def a_run():
@@ -407,6 +412,10 @@ ASKED = BASIC | LAM | TEST | DATA | dict(
 SEED = dict(seed=(3, WHOLE))
 PAIRS = either(REAL, "too short", "too wide", "in float32", "half precision", "whole numbers", "true or false")
 POINT = dict(x=(POINTS, REAL), y=(BITS, LABELS))
+# a review only shows its inputs: any table or picture, gaps included; and any labels
+SHOWN = dict(x=(POINTS, either(REAL, "with NaN", "with infinity", "complex",
+                               "one dimension more", "too wide")),
+             y=(BITS, either(LABELS, "negative", "too large")))
 MEANS = dict(means=([[0.0, 0.0], [1.0, 1.0]], either(REAL, "too wide")), sigma=(0.5, NUMBER))
 AX = dict(ax=(None, AXES))
 INVERSE = dict(curvature=(CURV, CURVATURE))
@@ -417,7 +426,7 @@ def plan():
     D, G = {n: v for n, v in PASS.inputs.items()}, torch.randn(4, 5, dtype=torch.float64)
     cotangent = nb.output_gradients(f, PASS.outputs, Y)
     deltas = PASS.pull_back(cotangent)
-    solve = lambda cls: lambda curvature, **options: cls(curvature, **options)(torch.ones(P, 2).double())
+    solve = lambda cls: lambda curvature, **options: cls(curvature, **options)(ONES)
     influence = dict(influence=(FIT, FITTED))
     trained_model, run = a_run()
     make = lambda model, loss, damping, **given: nb.DirectInfluence(model, loss, damping, **given)
@@ -453,7 +462,7 @@ def plan():
         "LossOfParameters": (lambda model, loss, target: nb.LossOfParameters(model, loss, target).theta,
                              {k: (v, {n: MODEL[n] for n in MODEL if n not in ("with NaN", "on no device", "of other inputs", "that raises")} if k == "model" else {n: LOSS[n] for n in ("None", "text")}) for k, (v, _) in BASIC.items()} | dict(target=("labels", {}))),
         "Curvature": (lambda f, data, second_order_mode, hessian_regularization: nb.Curvature(
-            f, data, second_order_mode, hessian_regularization) @ torch.ones(P, 1).double(),
+            f, data, second_order_mode, hessian_regularization) @ ONES[:, :1],
             OF_F | LAM | dict(data=([(X, Y)], LOADER), second_order_mode=("hessian", WORD))),
         "Batches": (lambda data, device: [torch.cat(part) for part in zip(*nb.Batches(data, device))], dict(data=([(X, Y)], {
             n: LOADER[n] for n in LOADER if n not in ("of other lengths", "empty", "an exhausted generator")}), device=("cpu", {"nonsense": WORD["nonsense"], "a list": WORD["a list"]}))),
@@ -477,14 +486,14 @@ def plan():
         "nystroem_matrix": (nb.nystroem_matrix, dict(A=(A, MATRIX), Omega=(B, REAL))),
         "ArnoldiInverse": (solve(nb.ArnoldiInverse), INVERSE | dict(rank=(2, WHOLE), steps=(9, MAYBE_WHOLE)) | SEED),
         "NystroemInverse": (solve(nb.NystroemInverse), INVERSE | dict(rank=(2, WHOLE)) | SEED),
-        "LowRankInverse": (lambda **k: nb.LowRankInverse(**k)(torch.ones(5, 1).double()), dict(values=(torch.tensor([3.0, 2.0]).double(), REAL), vectors=(torch.eye(5).double()[:, :2], without(REAL, "too short"))) | LAM),
-        "EkfacInverse": (lambda curvature, **k: nb.EkfacInverse(curvature, **k)(torch.ones(P, 1).double()), dict(curvature=(CURV, FITTED), fisher=("exact", WORD), random_state=(0, WHOLE), update_diagonal=(True, SWITCH))),
+        "LowRankInverse": (lambda **k: nb.LowRankInverse(**k)(B), dict(values=(torch.tensor([3.0, 2.0]).double(), REAL), vectors=(torch.eye(5).double()[:, :2], without(REAL, "too short"))) | LAM),
+        "EkfacInverse": (lambda curvature, **k: nb.EkfacInverse(curvature, **k)(ONES[:, :1]), dict(curvature=(CURV, FITTED), fisher=("exact", WORD), random_state=(0, WHOLE), update_diagonal=(True, SWITCH))),
         "harmonic_mean": (nb.harmonic_mean, dict(G=(G, BLOCK), B=(B, either(REAL, "too wide"))) | LAM),
-        "JacobiPreconditioner": (lambda probes, seed, curvature: nb.JacobiPreconditioner(probes, seed)(curvature)(torch.ones(P, 1).double()), dict(probes=(5, MAYBE_WHOLE)) | SEED | INVERSE),
-        "NystroemPreconditioner": (lambda rank, second_order_mode, seed, curvature: nb.NystroemPreconditioner(rank, second_order_mode=second_order_mode, seed=seed)(curvature)(torch.ones(P, 1).double()), dict(rank=(2, WHOLE), second_order_mode=("gauss_newton", {n: WORD[n] for n in WORD if n != "None"})) | SEED | INVERSE),
+        "JacobiPreconditioner": (lambda probes, seed, curvature: nb.JacobiPreconditioner(probes, seed)(curvature)(ONES[:, :1]), dict(probes=(5, MAYBE_WHOLE)) | SEED | INVERSE),
+        "NystroemPreconditioner": (lambda rank, second_order_mode, seed, curvature: nb.NystroemPreconditioner(rank, second_order_mode=second_order_mode, seed=seed)(curvature)(ONES[:, :1]), dict(rank=(2, WHOLE), second_order_mode=("gauss_newton", {n: WORD[n] for n in WORD if n != "None"})) | SEED | INVERSE),
         "block_conjugate_gradient": (lambda **k: nb.block_conjugate_gradient(A, **k).solution, dict(B=(B, either(REAL, "too wide")), rtol=(1e-6, without(MAYBE_NUMBER, "tiny")), maxiter=(20, MAYBE_WHOLE))),
         "BlockCgInfluence": (lambda x, y: nb.BlockCgInfluence(MODEL_HERE, CE, 0.5, second_order_mode="gauss_newton").fit([(X, Y)]).influences(XT, YT, x, y), DATA),
-        "EkfacPreconditioner": (lambda curvature, **k: nb.EkfacPreconditioner(**k)(curvature)(torch.ones(P, 1).double()), dict(curvature=(CURV, FITTED), fisher=("exact", WORD), random_state=(0, WHOLE), update_diagonal=(True, SWITCH))),
+        "EkfacPreconditioner": (lambda curvature, **k: nb.EkfacPreconditioner(**k)(curvature)(ONES[:, :1]), dict(curvature=(CURV, FITTED), fisher=("exact", WORD), random_state=(0, WHOLE), update_diagonal=(True, SWITCH))),
         "preconditioned_neumann": (lambda **k: nb.preconditioned_neumann(A, B, lambda R: R / 7, **k), dict(steps=(3, WHOLE), step_size=(1.0, MAYBE_NUMBER))),
         "ErrorBars": (lambda influence, smallest, x, y, iterations: nb.ErrorBars(influence, [(X, Y)], smallest=smallest).self_influences(x, y, iterations=iterations), influence | DATA | dict(smallest=(0.1, without(MAYBE_NUMBER, "tiny")), iterations=(2, MAYBE_WHOLE))),
         "sampling_errors": (lambda x, y: nb.sampling_errors(FIT, [(X, Y)], XT[:1], YT[:1], x, y), DATA),
@@ -497,7 +506,7 @@ def plan():
         "deletion_changes": (nb.deletion_changes, influence | TEST | DATA | dict(num_training=(N, MAYBE_WHOLE))),
         "sandwich_covariance": (nb.sandwich_covariance, influence | DATA),
         "linear_datamodeling_score": (lambda **k: nb.linear_datamodeling_score(**k)[:3], dict(influences=(torch.randn(3, 8).double(), REAL), masks=(nb.subset_masks(8, 6), REAL), losses=(torch.randn(6, 3).double(), REAL))),
-        "losses_after_training": (nb.losses_after_training, dict(train=(train, FUNCTION), loss=(CE, LOSS), masks=(nb.subset_masks(N, 3), either(REAL, "too short"))) | {"x_test": (XT, without(REAL, "as a list")), "y_test": (YT, LABELS)} | dict(
+        "losses_after_training": (nb.losses_after_training, dict(train=(train, FUNCTION), loss=(CE, LOSS), masks=(nb.subset_masks(N, 3), either(REAL, "too short"))) | TEST | dict(
             x=(X, either(REAL, "one dimension more", "too wide", "too short")), y=(Y, ANY))),
         "rank_correlation": (nb.rank_correlation, dict(a=(B, REAL), b=(B.flip(0), REAL))),
         "subset_masks": (nb.subset_masks, dict(n=(8, WHOLE), num_subsets=(3, WHOLE), fraction=(0.5, NUMBER), random_state=(0, MAYBE_WHOLE))),
@@ -509,7 +518,7 @@ def plan():
         "predicted_repair_change": (nb.predicted_repair_change, influence | DATA | TEST | dict(y_new=((Y + 1) % 3, LABELS))),
         "repair_labels": (nb.repair_labels, dict(y=(BITS, either(LABELS, "negative", "too large")), y_true=(1 - BITS, either(LABELS, "negative", "too large")), suspects=(FLIPS, SOME))),
         "find_mislabeled": (lambda **k: nb.find_mislabeled(**k, progress=False).scores, BASIC | DATA | dict(
-            hessian_regularization=(0.1, either(NUMBER, "None", "dict"))) | dict(method=("loss", WORD))),
+            hessian_regularization=(0.1, either(NUMBER, "None", "dict"))) | dict(method=("loss", either(WORD, "None")))),
         "gauss_newton_leave_one_out_loss": (nb.gauss_newton_leave_one_out_loss, BASIC | DATA | LAM),
         "knn_shapley": (nb.knn_shapley, dict(x=(X, either(REAL, "one dimension more")), y=(Y, either(LABELS, "negative", "too large")), x_val=(XT, either(REAL, "one dimension more")), y_val=(YT, either(LABELS, "negative", "too large")), neighbors=(3, WHOLE))),
         "output_derivatives": (nb.output_derivatives, OF_F | DATA),
@@ -531,11 +540,11 @@ def plan():
         "bayes_error": (nb.bayes_error, dict(mu_1=([0.0, 0.0], REAL), mu_2=([1.0, 1.0], REAL), sigma=(0.5, NUMBER))),
         "bayes_flip_probability": (nb.bayes_flip_probability, MEANS | POINT | dict(flip_rate=(0.1, NUMBER))),
         "flip_labels": (nb.flip_labels, dict(y=(BITS, either(LABELS, "too short")), indices=([1, 2], either(INDICES, "an empty list")), random_state=(0, MAYBE_WHOLE), num_classes=(2, MAYBE_WHOLE))),
-        "relative_error": (nb.relative_error, dict(actual=(B, REAL), expected=(B + 1, REAL))),
+        "relative_error": (nb.relative_error, dict(actual=(B, MEASURED), expected=(B + 1, MEASURED))),
         "check_close": (nb.check_close, dict(actual=(B, REAL), expected=(B, REAL), tol=(1e-9, NUMBER))),
         "data_fingerprint": (lambda x, y: len(nb.data_fingerprint(x, y)), dict(x=(POINTS, ANY), y=(BITS, ANY))),
-        "Review": (review, POINT | dict(scores=(SCORES, REAL), classes=([0, 1], FITTED), path=(None, {}), limit=(5, WHOLE))),
-        "review_labels": (pictures(nb.review_labels), POINT | dict(scores=(SCORES, REAL), limit=(5, WHOLE))),
+        "Review": (review, SHOWN | dict(scores=(SCORES, REAL), classes=([0, 1], either(FITTED, "None")), path=(None, {}), limit=(5, WHOLE))),
+        "review_labels": (pictures(nb.review_labels), SHOWN | dict(scores=(SCORES, REAL), limit=(5, WHOLE))),
         "decision_table": (nb.decision_table, dict(review=(nb.Review(POINTS, BITS, SCORES), FITTED))),
         "next_undecided": (nb.next_undecided, dict(review=(nb.Review(POINTS, BITS, SCORES), FITTED), after=(-1, WHOLE))),
         "strongest_influences": (nb.strongest_influences, dict(influence=(FIT, FITTED), suspects=([1, 2], INDICES), k=(2, WHOLE)) | DATA),
@@ -549,7 +558,7 @@ def plan():
             n: FITTED[n] for n in ("None", "a thing", "a number")}))),
         "holm": (nb.holm, dict(p_values=([0.01, 0.3], either(REAL, "too short", "too wide", "whole numbers", "true or false", "in float32", "half precision")))),
         "push_through": (nb.push_through, dict(U=(G, BLOCK), B=(B, either(REAL, "too wide")), n=(4, either(WHOLE, "huge"))) | LAM),
-        "PushThroughInverse": (lambda curvature, max_elements: nb.PushThroughInverse(curvature, max_elements)(torch.ones(P, 2).double()),
+        "PushThroughInverse": (lambda curvature, max_elements: nb.PushThroughInverse(curvature, max_elements)(ONES),
                                INVERSE | dict(max_elements=(2**20, WHOLE))),
         "PushThroughInfluence": (ask(nb.PushThroughInfluence), ASKED | dict(
             second_order_mode=("gauss_newton", WORD))),
@@ -560,7 +569,7 @@ def plan():
             random_state=(0, either(WHOLE, "None"))) | DATA),
         "choose_regularization": (lambda **k: nb.choose_regularization(**k)[:1], BASIC | DATA | dict(
             rule=(None, {n: WORD[n] for n in ("nonsense", "a number", "a list")}), candidates=([0.1, 1.0], {
-                n: REAL[n] for n in (*NO_ARRAY, "with NaN", "complex", "empty")} | {"negative": (ERROR, lambda v: [-1.0, 1.0])}),
+                n: either(REAL, "None", "a set")[n] for n in (*NO_ARRAY, "with NaN", "complex", "empty")} | {"negative": (ERROR, lambda v: [-1.0, 1.0])}),
             folds=(2, WHOLE), random_state=(0, either(WHOLE, "None")))),
         "training_run_penalty": (nb.training_run_penalty, dict(run=(run, FITTED | {
             "without a rate": (ERROR, lambda v: {"steps": 3}), "a negative rate": (
@@ -632,8 +641,8 @@ def plan():
         "influence_explorer": (lambda **k: None if nb.influence_explorer(**k) is None else 1, dict(num_samples=(30, WHOLE), sigma=(0.4, NUMBER), flip_rate=(0.1, NUMBER), regularization=(0.01, NUMBER), seed=(9, WHOLE))),
     }
     found |= {name: (pictures(getattr(nb, name)), arguments) for name, arguments in {
-        "plot_blobs": dict(x=(POINTS, REAL), y=(BITS, either(LABELS, "negative", "too large"))) | AX | dict(line=(np.eye(2), BLOCK), s=(9.0, NUMBER)),
-        "plot_gaussian_blobs": dict(train=((POINTS, BITS), FITTED), test=((POINTS, BITS), FITTED), line=(np.eye(2), BLOCK)),
+        "plot_blobs": dict(x=(POINTS, REAL), y=(BITS, either(LABELS, "negative", "too large"))) | AX | dict(line=(np.eye(2), MAYBE_BLOCK), s=(9.0, MAYBE_NUMBER)),
+        "plot_gaussian_blobs": dict(train=((POINTS, BITS), FITTED), test=((POINTS, BITS), FITTED), line=(np.eye(2), MAYBE_BLOCK)),
         "plot_influences": dict(x=(POINTS, REAL), influences=(SCORES, REAL), corrupted_indices=(FLIPS, SOME), colorbar_limits=((-1.0, 1.0), either(FITTED, "None"))) | AX,
         "plot_losses": dict(losses=(nb.Losses([1.0], [1.0]), FITTED)) | AX,
         "plot_confusion_matrix": dict(y_true=(BITS, either(LABELS, "negative", "too large")), y_pred=(BITS, either(LABELS, "negative", "too large"))) | AX,
@@ -718,19 +727,19 @@ def fault_in(error, argument):
 
 
 # an error may speak of the argument by another word
-NAMED = {"X": ("x is", "x and y", "missing values"), "estimator": ("model must",), "source": ("must be a mapping",),
+NAMED = {"actual": ("worst entries",), "expected": ("worst entries",), "X": ("x is", "x and y", "missing values"), "estimator": ("model must",), "source": ("must be a mapping",),
          "B": ("V must",), "hessian_regularization": ("scale",), "train_loader": ("loader", "x"), "y_test": ("take one sample alone",), "x_test": ("take one sample alone", "loader", "x holds", "x and y"), "data": ("loader", "x"), "training_data": ("loader", "batch", "x holds", "loss"),
          "val_data": ("loader", "batch", "x holds"), "layer_sizes": ("layer",), "high": ("value", "step"), "low": ("value", "step")}
 
 
-# Found, and not yet mended: in functions of other chapters. Nothing may be added.
-LEFT = {("find_mislabeled", "x"), ("find_mislabeled", "y"), ("find_mislabeled", "method"),
-        ("relative_error", "actual"), ("relative_error", "expected"), ("check_close", "actual"),
-        ("check_close", "expected"), ("Review", "limit"), ("Review", "x"), ("Review", "y"), ("Review", "scores"),
-        ("Review", "classes"), ("review_labels", "x"), ("review_labels", "y"), ("review_labels", "scores"),
-        ("review_labels", "limit"), ("EkfacInfluence", "layers"), ("EkfacInfluence", "parameters"),
-        ("detection_scores", "x_val"), ("detection_scores", "y_val"), ("stored", "folder"), ("stored", "name"),
-        ("tracin", "rates"), ("knn_shapley", "x_val")}
+def on_a_default_device(name, function, good, expected):
+    "What is wrong with a good call where new tensors hold no numbers, or None"
+    if name in ("influence_report", "check_influence_class"): return None  # it is long
+    torch.set_default_device("meta")
+    try: found, error = outcome(function, good)
+    finally: torch.set_default_device(None)
+    if error is not None: return error
+    if not alike(found, expected, 1e-12): return "another result on a default device"
 
 
 def fault_of(result, error, expected, expectation, argument, label):
@@ -787,8 +796,9 @@ def main(chosen=()):
         good = {key: value for key, (value, _) in arguments.items()}
         if name not in expected:
             expected[name], error = outcome(function, good)
-            if error is not None:
-                failures.append((name, "", "good call", f"{type(error).__name__}: {error}"))
+            fault = error or on_a_default_device(name, function, good, expected[name])
+            if fault:
+                failures.append((name, "", "good call", f"{type(fault).__name__}: {fault}"))
                 print("  ".join(failures[-1]))
         expectation, make = arguments[argument][1][label]
         try: bad = make(good[argument])
@@ -799,7 +809,7 @@ def main(chosen=()):
         fault = fault_of(result, error, expected[name], expectation, argument, label)
         if fault is None and any(changed(good[key], before[key]) for key in good): fault = "changes an argument"
         if fault is None and before_bad is not None and changed(bad, before_bad): fault = "changes its argument"
-        if not fault or (name, argument) in LEFT: continue
+        if not fault: continue
         failures.append((name, argument, label, fault))
         if chosen or len(failures) <= LIMIT: print("  ".join(failures[-1]), flush=True)
     print(f"{len(every)} calls of {len(calls)} names in {time.time() - start:.0f} s, {len(failures)} of them wrong")

@@ -134,6 +134,41 @@ def refused(word, call, *arguments):
     else: raise AssertionError(f"not refused: {word}")
 
 
+def under_autocast():
+    "A fit and a question are not asked in half precision"
+    model, x, y = drawn(network)
+    model, x = model.float(), x.float()
+    for method in METHODS:
+        expected = fitted(model, x, y, method).influences(x, y)
+        with torch.autocast("cpu", torch.bfloat16):
+            influence = fitted(model, x, y, method)
+            found = influence.influences(x, y)
+            again = influence.influences_from_factors(
+                influence.influence_factors(x, y), x, y)
+        yield f"{method} under autocast", relative_error(found, expected)
+        error = relative_error(again, expected)  # in another order: rounding
+        yield f"factors of {method} under autocast", error if error > 1e-5 else 0.0
+
+
+def compiled_by_jit():
+    "What torch.jit made of a model has no derivatives to ask for, and is named"
+    model, x, y = drawn(network)
+    for made in (torch.jit.script(model), torch.jit.trace(model, x)):
+        refused("torch.jit", fitted, made, x, y, "direct")
+
+
+def one_input_by_name():
+    "A chain whose one input comes in a dict or in a tuple, as loaders give it"
+    model, x, y = drawn(network)
+    for method in METHODS:
+        expected = fitted(model, x, y, method).influences(x, y)
+        for given in ({"input": x}, (x,)):  # as nn.Sequential calls it
+            influence = METHODS[method](model, nn.CrossEntropyLoss(),
+                                        hessian_regularization=5.0).fit([(given, y)])
+            yield f"{method}, one input by name", relative_error(
+                influence.influences(given, y), expected)
+
+
 def random_models():
     "A loss that draws random numbers is no function of θ: with vmap, and by a loop"
     def noisy(outputs, y):
@@ -143,10 +178,6 @@ def random_models():
         refused("draws random numbers", DirectInfluence(model, noisy, 5.0).fit, [(x, y)])
 
 
-# Modules whose functions stored experiments name by their code: mended when those are
-# computed anew.
-LEFT = {"compare", "damping", "digits", "error_bars", "faults", "smallest_change", "source",
-        "suspects", "tables", "unrolled"}
 MAKERS = {"arange", "as_tensor", "empty", "eye", "full", "linspace", "logspace", "ones",
           "rand", "randint", "randn", "randperm", "tensor", "zeros"}
 
@@ -155,7 +186,7 @@ def made_anywhere():
     "Where the library makes a tensor and does not say on which device"
     for path in sorted(Path(influence_nb.__file__).parent.glob("*.py")):
         # a specimen of the zoo is drawn under torch.device("cpu"), and so are the cases
-        if path.stem in LEFT | {"zoo", "shared_checks"}: continue
+        if path.stem in {"zoo", "shared_checks"}: continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
@@ -221,7 +252,11 @@ def main():
     for name, error in on_the_default_device():
         tried += 1
         if not error <= 1e-12: wrong.append(f"{name} on a default device: {error:.1e}")
+    for name, error in (*under_autocast(), *one_input_by_name()):
+        tried += 1
+        if not error <= 1e-12: wrong.append(f"{name}: {error:.1e}")
     random_models()
+    compiled_by_jit()
     wrong += made_anywhere()
     for line in wrong: print(line)
     print(f"{tried} answers, {len(wrong)} wrong, in {time.time() - started:.0f} s")
