@@ -70,13 +70,13 @@ def blobs(rows):
                              y[:rows], x[rows:], y[rows:], BATCH, norm)
 
 
-def digits(rows, chunk=None):
-    "The digits, repeated; of W10 one chunk of them"
+def digits(rows, chunk=None, size=None):
+    "The digits, repeated; of W10 one chunk of this size"
     saved = torch.load(workloads.kept(NETWORK, False))
     model = workloads.network(NETWORK, torch.float32)
     model.load_state_dict(saved["state"])
     which = torch.arange(rows) if chunk is None else torch.arange(
-        chunk * CHUNK, min((chunk + 1) * CHUNK, rows))
+        chunk * size, min((chunk + 1) * size, rows))
     which = which % len(saved["x"])
     x, x_test = saved["x"].float()[which], saved["x_test"].float()[:TESTS]
     return workloads.Problem("W9", model.eval(), F.cross_entropy, x, saved["y"][which],
@@ -196,10 +196,15 @@ def by_pydvl(problem, workers):
 
 # ── On a cluster ─────────────────────────────────────────────────────────────────────
 
-def chunk_loader(rows, chunk):
+def chunk_loader(rows, chunk, size):
     "What a worker opens"
     import large
-    return large.digits(rows, chunk).loader()
+    return large.digits(rows, chunk, size).loader()
+
+
+def chunk_size(rows):
+    "At least four chunks, so that all workers have some"
+    return min(CHUNK, -(-rows // 4))
 
 
 def processor_seconds(client):
@@ -212,7 +217,10 @@ def on_cluster(problem, workers):
     worker and of this process"""
     import dask
     from dask.distributed import Client, LocalCluster
-    dask.config.set({"distributed.comm.timeouts.connect": "300s"})
+    start = "distributed.nanny.pre-spawn-environ.MALLOC_"
+    dask.config.set({"distributed.comm.timeouts.connect": "300s",  # and keep memory
+                     start + "TRIM_THRESHOLD_": str(2**30),  # that was asked for once
+                     start + "MMAP_THRESHOLD_": str(2**25)})
     work = {"influence_nb": chunks_of_ours, "pydvl": chunks_of_pydvl}[LIBRARY]
     with LocalCluster(n_workers=workers, threads_per_worker=1, processes=True,
                       dashboard_address=None, silence_logs=60) as cluster, \
@@ -220,6 +228,7 @@ def on_cluster(problem, workers):
         client.run(torch.set_num_threads, 1)
         client.run(sys.path.insert, 0, str(HERE))
         client.run(__import__, "large")
+        work(digits(500), client)  # loads what is loaded lazily, as in the other rows
         before, own = processor_seconds(client), time.process_time()
         found = work(problem, client)
         spent = [after - then for after, then in zip(processor_seconds(client), before)]
@@ -229,8 +238,9 @@ def on_cluster(problem, workers):
 def chunks_of_ours(problem, client):
     import dask
     import influence_nb as nb
-    loaders = [dask.delayed(chunk_loader)(len(problem.x), chunk)
-               for chunk in range(-(-len(problem.x) // CHUNK))]
+    rows, size = len(problem.x), chunk_size(len(problem.x))
+    loaders = [dask.delayed(chunk_loader)(rows, chunk, size)
+               for chunk in range(-(-rows // size))]
     start = time.perf_counter()
     influence = nb.EkfacInfluence(problem.model, problem.loss, problem.damping)
     shared = nb.ClusterInfluence(influence).fit(loaders)
@@ -248,7 +258,7 @@ def chunks_of_pydvl(problem, client):
     fitted = pydvl.fit(problem, "ekfac", problem.loader())
     middle = time.perf_counter()
     calculator = DaskInfluenceCalculator(fitted, TorchNumpyConverter(), client)
-    size = min(CHUNK, -(-len(problem.x) // 4))
+    size = chunk_size(len(problem.x))
     x, y = (da.from_array(t.numpy(), chunks=(size, *t.shape[1:]))
             for t in (problem.x, problem.y))
     x_test, y_test = (da.from_array(t.numpy(), chunks=(TESTS, *t.shape[1:]))
