@@ -21,8 +21,9 @@ def rehash(chapter):
     "Names of the results whose hash was renewed. Raises where a check of the chapter fails"
     met, read = {}, experiments.stored
 
-    def stored(name, compute, folder="results"):
+    def stored(name, compute=None, folder="results"):
         results = read(name, compute, folder)
+        if compute is None: return results  # shown above the code that makes it
         code = experiments.code_of(compute)
         if code != results["made"].get("code"): met[Path(folder, f"{name}.json")] = code
         return {**results, "made": results["made"] | {"code": code}}
