@@ -15,8 +15,8 @@ import warnings
 from typing import NamedTuple
 import numpy as np
 import torch
-from .training import (ConvergenceWarning, LossOfParameters,
-                                   check_samples)
+from .objective import LossOfParameters, check_samples, from_array
+from .training import ConvergenceWarning
 from .gradients import chunks, per_sample_gradients
 from .curvature import Curvature
 from .influence import DirectInfluence
@@ -35,11 +35,14 @@ def _numpy(values):
 
 def _as_numbers(values, name):
     "A tensor, or a ValueError for what is not numbers"
-    if isinstance(values, torch.Tensor): return values
-    values = np.require(values, requirements="W")  # what pandas lends is read-only
-    if values.dtype.kind in "fiub": return torch.as_tensor(values)
-    raise ValueError(f"{name} must hold numbers, got dtype {values.dtype}: turn words "
-                     "into numbers first, or give a pipeline that does")
+    if not isinstance(values, torch.Tensor):
+        values = np.asarray(values)
+        if values.dtype.kind not in "fiubc": raise ValueError(
+            f"{name} must hold numbers, got dtype {values.dtype}: turn words "
+            "into numbers first, or give a pipeline that does")
+        values = from_array(values, name)
+    if values.is_complex(): raise ValueError(f"{name} is complex: give real numbers")
+    return values
 
 def model_arrays(
     f,  # the model and its loss, a `LossOfParameters`
@@ -242,8 +245,8 @@ def _probe(f, x, y):
     "A tenth of the mean eigenvalue of Gauss-Newton, and the seconds of one product"
     C = Curvature(f, [(x, y)], "gauss_newton")
     generator = torch.Generator().manual_seed(0)
-    signs = 2 * torch.randint(0, 2, (len(f.theta), 8), generator=generator) - 1
-    signs = signs.to(f.theta)
+    bits = torch.randint(0, 2, (len(f.theta), 8), generator=generator, device="cpu")
+    signs = (2 * bits - 1).to(f.theta)
     C @ signs  # the first call also sets things up
     start = time.perf_counter()
     mean_eigenvalue = (signs * (C @ signs)).sum().item() / signs.numel()
@@ -299,7 +302,7 @@ def _finite_scores(task, name):
     except Exception as error:
         why = f"{name} does not work for this model ({_in_words(error)})"
         raise ValueError(f"{why}: try method='loss'") from error
-    scores = torch.as_tensor(scores).detach().cpu().double().numpy()
+    scores = torch.as_tensor(scores, device="cpu").detach().double().numpy()
     if np.isfinite(scores).all(): return scores
     raise ValueError(f"{name} gave NaN or infinite scores: try another method")
 
@@ -394,7 +397,8 @@ def _is_linear(f, x):
     "Whether the outputs are linear in the parameters, along one random direction"
     theta, x = f.theta.detach(), x[:50]
     generator = torch.Generator().manual_seed(0)
-    step = torch.randn(len(theta), generator=generator, dtype=torch.float64).to(theta)
+    step = torch.randn(len(theta), generator=generator, dtype=torch.float64,
+                       device="cpu").to(theta)
     step = step * 0.1 * theta.norm() / step.norm()
     near, middle, far = (f.outputs(theta + k * step, x) for k in range(3))
     bend = (far - 2 * middle + near).norm()

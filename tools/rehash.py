@@ -23,7 +23,7 @@ def rehash(chapter):
 
     def stored(name, compute=None, folder="results"):
         results = read(name, compute, folder)
-        if compute is None: return results
+        if compute is None: return results  # shown above the code that makes it
         code = experiments.code_of(compute)
         if code != results["made"].get("code"): met[Path(folder, f"{name}.json")] = code
         return {**results, "made": results["made"] | {"code": code}}
