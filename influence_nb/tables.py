@@ -249,10 +249,11 @@ def estimator_twin(
     fitted = _fitted(estimator, X, y)
     make = _softmax_twin if kind == "logistic" else _linear_twin
     twin, moved = _at_optimum(make(_last_step(fitted), _features_of(fitted, X), y))
+    why = ("was it trained on others?" if fitted is estimator else
+           "do its columns differ much in scale? Put a StandardScaler before it.")
     if moved > MOVED: warnings.warn(
         f"the fitted estimator is {moved:.0%} away from the optimum on these rows and "
-        "labels: was it trained on others? Going on from the optimum",
-        ConvergenceWarning, stacklevel=2)
+        f"labels: {why} Going on from the optimum", ConvergenceWarning, stacklevel=2)
     return twin
 
 def _fitted(estimator, X, y):
