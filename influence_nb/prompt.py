@@ -59,7 +59,7 @@ def _source(module):
 
 def _of_function(function):
     "Comments in the signature of a function"
-    function = getattr(function, "__wrapped__", function)
+    function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     if code is None or code.co_filename.startswith("<"): return {}
     lines = signature_lines(_source(function.__module__), code.co_firstlineno - 1)
