@@ -589,12 +589,13 @@ RUN_TO_THE_END = """async () => {
   return error ? [`${error.ename}: ${error.evalue.split('\\n')[0]}`] : [];
 }"""
 SHOW = r"""async () => {
-  const cells = window.panel.content.widgets;
-  await window.panel.content.scrollToCell(cells.find(cell => /^explore\(/m.test(cell.model.sharedModel.getSource())), 'start');
+  const cell = window.panel.content.widgets.find(cell => /^explore\(/m.test(cell.model.sharedModel.getSource()));
+  cell.node.classList.add('with-widget');
+  await window.panel.content.scrollToCell(cell, 'start');
 }"""
 # away with it as it is, since nothing is to be saved
 CLOSE = "() => [...window.jupyterapp.shell.widgets('main')].forEach(w => w.dispose())"
-CONTROLS = ".jupyter-widgets .noUi-handle", ".widget-dropdown select"
+CONTROLS = ".with-widget .noUi-handle", ".with-widget .widget-dropdown select"
 
 
 def lab_page(browser, base, token):

@@ -51,14 +51,21 @@ def legend_covers(axes):
     box = legend and Bbox.intersection(legend.get_window_extent(), axes.bbox)
     if box is None: return False
     drawn = [line for line in axes.lines if line.get_visible()]
-    paths = [(line.get_path().cleaned(line.get_transform()), line.get_linestyle())
-             for line in drawn]
+    paths = [(line.get_path().cleaned(line.get_transform(), remove_nans=True),
+              line.get_linestyle()) for line in drawn]
     dots = [path.vertices for path, style in paths if style in ("None", " ", "")]
     dots += [marks.get_offset_transform().transform(marks.get_offsets())
              for marks in axes.collections if isinstance(marks, PathCollection)]
     return (any(box.count_contains(places) for places in dots if len(places))
             or any(path.intersects_bbox(box, filled=False) for path, style in paths
                    if style not in ("None", " ", "")))
+
+
+def covering_legends(figure, dpi):
+    "How many legends cover something, in a figure drawn at this resolution"
+    before, figure.dpi = figure.dpi, dpi
+    try: return sum(map(legend_covers, figure.axes))
+    finally: figure.dpi = before
 
 
 def print_figure(canvas, filename, *arguments, format=None, **options):
@@ -69,7 +76,9 @@ def print_figure(canvas, filename, *arguments, format=None, **options):
     if not texts or format != "png" or not isinstance(filename, io.BytesIO): return
     part = min(texts) / 72 / canvas.figure.get_figwidth()
     width = round(100 * canvas.figure.get_figwidth())  # px of the page, whatever the dpi
-    covering = sum(map(legend_covers, canvas.figure.axes))
+    dpi = options.get("dpi")
+    covering = covering_legends(canvas.figure, dpi if isinstance(dpi, (int, float))
+                                else canvas.figure.dpi)
     chunks = (chunk("smallest text", f"{part:.5f}") + chunk("shown width", str(width))
               + chunk("covering legends", str(covering)))
     picture = filename.getvalue()
