@@ -51,14 +51,14 @@ def legend_covers(axes):
     box = legend and Bbox.intersection(legend.get_window_extent(), axes.bbox)
     if box is None: return False
     drawn = [line for line in axes.lines if line.get_visible()]
-    paths = [(line.get_path().cleaned(line.get_transform(), remove_nans=True),
+    paths = [(line.get_transform().transform_path(line.get_path()),
               line.get_linestyle()) for line in drawn]
     dots = [path.vertices for path, style in paths if style in ("None", " ", "")]
     dots += [marks.get_offset_transform().transform(marks.get_offsets())
              for marks in axes.collections if isinstance(marks, PathCollection)]
     return (any(box.count_contains(places) for places in dots if len(places))
-            or any(path.intersects_bbox(box, filled=False) for path, style in paths
-                   if style not in ("None", " ", "")))
+            or any(path.cleaned(remove_nans=True).intersects_bbox(box, filled=False)
+                   for path, style in paths if style not in ("None", " ", "")))
 
 
 def covering_legends(figure, dpi):
