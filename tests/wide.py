@@ -31,7 +31,7 @@ from influence_nb import (ArnoldiInfluence, CgInfluence, ConvergenceWarning, Cur
                           TorchLogisticRegression, TorchMLP, TrainingRun,
                           UnrolledInfluence, check_close, find_mislabeled,
                           fit_to_optimum, per_sample_gradients, sample_gaussian_blobs)
-from influence_nb.influence import NotFittedError
+from influence_nb.influence import NotFittedError, SingularHessianError
 from influence_nb.pushthrough import (PushThroughInverse, curvature_rows, gram,
                                       row_pairs)
 from influence_nb.shared_checks import (PROPERTIES, check_influence_class,
@@ -212,6 +212,8 @@ def push_through():
                                                       DirectInfluence))
         same_answers(own, dense, train, test)
         check_close(own.influence_factors(*test), dense.influence_factors(*test), 1e-9)
+        with ExceptionExpected(SingularHessianError, "within rounding"):
+            fitted(PushThroughInfluence, 1e-18)
     return f"{len(train[1])} points"
 
 
