@@ -46,12 +46,13 @@ def losses_after_training(
     if masks.ndim != 2 or masks.shape[1] != len(x):
         raise ValueError(f"masks must have shape [m, {len(x)}], a column for each row "
                          f"of x, got {tuple(masks.shape)}")
-    rows, test = [], (x_test, y_test)
-    for part, name in zip(test, ("x_test", "y_test")):
+    rows = []
+    for part, name in ((x_test, "x_test"), (y_test, "y_test")):
         as_samples(part, name, device=None)
     for mask in masks:
         f = LossOfParameters(train(x[mask], y[mask]), loss)
-        x_test, y_test = check_samples(f, *test, ("x_test", "y_test"))
+        if not rows:
+            x_test, y_test = check_samples(f, x_test, y_test, ("x_test", "y_test"))
         rows.append(losses_at(f, f.theta[None], x_test, y_test)[:, 0])
     return torch.stack(rows)
 
