@@ -1,7 +1,8 @@
 """Build the site into _docs/: execute every notebook fresh in a copy, then render the
 copy.
 
-Quarto renders where it is on the path, otherwise smalldocs, both the same files to the same addresses. Then `pages.py` mends what a page needs to stand alone.
+Quarto renders where it is on the path, otherwise smalldocs, both the same files to the
+same addresses. Then `pages.py` mends what a page needs to stand alone.
 Names of chapters execute these alone, and take the others from the last build;
 `--rendered-only` renders what a former build has executed. `--compare` builds a second
 time and lists the files that differ by a byte: none should, save where a chapter shows

@@ -252,14 +252,17 @@ def one_head(table):
 
 def wrap_tables(soup):
     """Wide tables scroll by themselves, and a corner without words heads nothing; a
-    sentence in a cell keeps some width, and numbers stand below each other"""
+    sentence in a cell keeps some width, numbers stand below each other, and words break
+    only where there are more than a dozen columns"""
     for cell in soup.select("main td, main tbody th"):
         text = cell.get_text().strip()
         if len(text) > 30: add_class(cell, "words")
         if NUMBER.fullmatch(text): add_class(cell, "number")
     for table in soup.select("main table.dataframe"): one_head(table)
     for table in soup.select("main table"):
-        if len(cells_of(table.select_one("tr"))) > MANY: add_class(table, "many")
+        columns = len(cells_of(table.select_one("tr")))
+        if columns > MANY: add_class(table, "many")
+        if columns > 12: add_class(table, "dense")
     for table in soup.select("main table:not(.table-scroll > table)"):
         table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
     for corner in soup.select("main th"):
