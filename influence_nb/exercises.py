@@ -16,8 +16,10 @@ def first_difference(
 ) -> str:  # a sentence about the entry that is farthest off; empty where there is none
     "Compare an answer with the expected one as float64 arrays, shape included."
     if value is None: return "nothing is returned yet"
+    value, expected = (part.detach() if hasattr(part, "detach") else part
+                       for part in (value, expected))  # tensors with a gradient
     try: value = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         return f"a {type(value).__name__} is no array of numbers"
     expected = np.asarray(expected, dtype=np.float64)
     if value.shape != expected.shape:
@@ -55,8 +57,8 @@ class Exercise:
     """Tries a reader's function on cases and says what is off: the case, the entry and,
     for a known mistake, its sentence.
 
-    Raises `ValueError` when it is made with a mistake that the cases cannot tell from
-    the solution or from another mistake, or with fewer than two mistakes.
+    Raises `ValueError` for a solution that does not pass, for fewer than two mistakes,
+    for one that no case tells from the solution or another, or that is not told so.
     """
     def __init__(
         self,
@@ -69,11 +71,14 @@ class Exercise:
         self.expected = [solution(*case) for case in cases]
         self.mistaken = {words: self._answers(f) for words, f in mistakes.items()}
         if len(mistakes) < 2: raise ValueError("mistakes needs at least two functions")
+        if not self(solution): raise ValueError(f"the solution: {self(solution)}")
         for words, answers in self.mistaken.items():
             others = {"the solution": self.expected, **self.mistaken}
             for other, same in others.items():
                 if other != words and not self._differ(answers, same):
                     raise ValueError(f"no case tells {words!r} from {other!r}")
+            if words not in self(mistakes[words]):
+                raise ValueError(f"who makes the mistake is not told {words!r}")
 
     def _answers(self, function):
         "What a function gives in each case; None where it raises"
@@ -94,7 +99,6 @@ class Exercise:
             if wrong: break
         else: return Verdict(f"Right, in all {len(self.cases)} cases.", True)
         given = self._answers(answer)
-        known = [words for words, same in self.mistaken.items()
-                 if not self._differ(given, same)]
-        words = [f"Not yet. In case {number}, {wrong}.", *known]
-        return Verdict(" ".join(words), False)
+        told = [words for words, same in self.mistaken.items()
+                if not self._differ(given, same)]
+        return Verdict(" ".join([f"Not yet. In case {number}, {wrong}.", *told]), False)

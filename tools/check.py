@@ -79,9 +79,11 @@ CHECKS = {
     "the library needs only torch, numpy and matplotlib": command(sys.executable, "-c", CORE_ONLY),
     "help shows the parameters, from a wheel too": command(sys.executable, ROOT / "tests/help.py"),
     "every module imports what it uses, and only that": command(sys.executable, "-m", "pyflakes", *sorted(set(ROOT.glob("influence_nb/*.py")) - {ROOT / "influence_nb/__init__.py"})),
-    "captions, descriptions, docments, checks, sizes": command(sys.executable, ROOT / "tools/lint.py"),
+    "captions, descriptions, docments, checks, sizes, exercises": command(sys.executable, ROOT / "tools/lint.py"),
     "pages in Quarto's markup are mended": command(sys.executable, ROOT / "tests/quarto_pages.py"),
     "code folds by rule": command(sys.executable, ROOT / "tests/folded.py"),
+    "an exercise that lacks something is found": command(
+        sys.executable, ROOT / "tests/exercises.py"),
     "make takes the Python that is asked for": command(sys.executable, ROOT / "tests/makefile.py"),
     "the package builds and keeps its promises": command(sys.executable, ROOT / "tests/package.py"),
     "the zoo: right numbers or clear words": command(sys.executable, ROOT / "tests/zoo.py"),

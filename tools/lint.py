@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+from exercising import exercise_problems
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 CHECK = re.compile(r"\bassert\b|\btest_\w+\(|\bcheck_\w+\(|\bExceptionExpected\b")
@@ -140,6 +142,7 @@ def lint(path):
         for target in re.findall(r"\]\((\w+\.(?:ipynb|md))", source(cell)):
             if not (path.parent / target).exists():
                 problems.append(f"link to {target}, which does not exist")
+    problems += exercise_problems(cells)
     return [f"{path.name}: {problem}" for problem in problems]
 
 
