@@ -126,7 +126,8 @@ class DenseOracle:
                                           in_dims=(None, 0, 0))(t, x, y)
                            .mean())(self.theta)
         if mode == "empirical_fisher":
-            return (lambda G: G.T @ G / len(x))(self.gradients(x, y))
+            G = self.gradients(x, y)
+            return G.T @ G / len(x)
         J = vmap(jacrev(self.outputs), in_dims=(None, 0))(self.theta, x).flatten(1, -2)
         of_outputs = lambda o, b: self.case.loss(o, b[None])
         Lambda = vmap(hessian(of_outputs))(vmap(self.outputs,
