@@ -606,7 +606,7 @@ def plot_influences(
     if corrupted_indices is not None:
         ax.scatter(*x[as_indices(corrupted_indices, len(x), "corrupted_indices")].T,
                    facecolors="none", edgecolors="black", s=80, label="flipped label")
-        ax.legend()
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1))  # above the points
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=limits[0], ylim=limits[1])
     if suptitle: ax.figure.suptitle(suptitle)
     sides = "0  →  more suspect" if one_sided else "harms  ←  0  →  helps"

@@ -169,7 +169,7 @@ def plot_suspects(
     "The first suspects with their given label and the model's guess."
     chosen = suspects.order[:count]
     rows = -(-len(chosen) // columns)
-    size = (1.3 * columns, 1.6 * rows)
+    size = (min(1.3 * columns, 6.4), 1.6 * rows)
     figure = plt.figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat: ax.set_axis_off()

@@ -30,9 +30,9 @@ PAPER = {"width": 718, "height": 1047}  # A4 inside margins of 1 cm
 # at least or at most: what a page is measured by, and how far it may go on from there
 GOALS = {"prose": (">=", 35), "code": ("<=", 30), "picture": ("<=", 800),
          "cut": ("<=", 0), "desk text": (">=", 10), "phone text": (">=", 8),
-         "paper folds": ("<=", 0), "paper gaps": ("<=", 0)}
+         "legends": ("<=", 0), "paper folds": ("<=", 0), "paper gaps": ("<=", 0)}
 STEP = {"prose": 1, "code": 1, "picture": 8, "cut": 0, "desk text": 0.2,
-        "phone text": 0.2, "paper folds": 0, "paper gaps": 0}  # what fonts of another machine may add
+        "phone text": 0.2, "legends": 0, "paper folds": 0, "paper gaps": 0}  # what fonts of another machine may add
 
 # Every block of the page in the order of the eyes, with its kind; a block reaches to
 # where the next one begins, so that the shares add up to the height of the page.
