@@ -1063,6 +1063,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'influence_nb/objective.py'),
                                         'influence_nb.objective._names_of': ('objective.html#_names_of', 'influence_nb/objective.py'),
                                         'influence_nb.objective._no_mean': ('objective.html#_no_mean', 'influence_nb/objective.py'),
+                                        'influence_nb.objective._nudged': ('objective.html#_nudged', 'influence_nb/objective.py'),
                                         'influence_nb.objective._one': ('objective.html#_one', 'influence_nb/objective.py'),
                                         'influence_nb.objective._one_row_each': ( 'objective.html#_one_row_each',
                                                                                   'influence_nb/objective.py'),

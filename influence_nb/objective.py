@@ -685,7 +685,9 @@ def _no_mean(names):
 #| code-summary: "The loss alone, on the other targets"
 MOST_LOSSES, MOST_IN_LOOP = 2**22, 2**12  # numbers in outputs; losses without vmap
 
-def _one(outputs, rows): return tree_map(lambda part: part[rows], outputs)
+def _one(outputs, rows):
+    def cut(part): return part[rows] if isinstance(part, torch.Tensor) else part
+    return tree_map(cut, outputs)
 
 def _losses_with(f, outputs, y):
     "Losses of batches with these outputs and targets y [K, b, …], and of samples"
@@ -709,17 +711,26 @@ def _other_targets(y, b, most, like):
     order = order[torch.arange(b * min(most, -(-len(y) // b))) % len(y)]
     return y[order.view(-1, b).to(like.device)]
 
+# %% ../nbs/13_objective.ipynb #13rest06
+#| code-fold: true
+#| code-summary: "And the same question asked of it"
+def _nudged(part):
+    "The same, but for the last digits"
+    real = isinstance(part, torch.Tensor) and part.is_floating_point()
+    return part * (1 - 8 * torch.finfo(part.dtype).eps) if real else part
+
 def _check_targets(f, x, y, rows, names):
     "Raises as `check_mean` does, for a weight on what is rare among the targets"
     if _seen_whole(y, rows): return
     try:
         theta, _, outputs, together = _evaluated_elsewhere(f, x, y[rows])
         if together is None: outputs = f.outputs(theta, x)
-        size = sum(t.numel() for t in _tensors_in(outputs))
-        others = _other_targets(y, len(rows), max(1, MOST_LOSSES // size), f.theta)
+        size = sum(t.numel() for t in _tensors_in(outputs)) // len(rows)  # a sample's
+        b = min(len(rows), max(2, MOST_LOSSES // size))
+        outputs, most = _one(outputs, slice(b)), max(1, MOST_LOSSES // (b * size))
+        others = _other_targets(y, b, most, f.theta)
         together, each = _losses_with(f, outputs, others)
-        eps = torch.finfo(f.theta.dtype).eps
-        nudged = tree_map(lambda part: part * (1 - 8 * eps), outputs)
+        nudged = tree_map(_nudged, outputs)
         moved = 10 * (_losses_with(f, nudged, others)[0] - together).abs()
     except Exception: return  # the loss wants targets that belong to their outputs
     precision = 1e-8 if f.theta.dtype == torch.float64 else 3e-5
