@@ -36,11 +36,12 @@ def whole(
 def number(
     zero: bool = True,  # whether zero is allowed
     none: bool = False,  # whether None stands for a choice of the function
+    below: float = float("inf"),  # what the number must be below
 ):  # a look: (value, name) → float
     "A finite number that is not negative."
     def look(value, name):
         if none and value is None: return value
-        return checked_number(value, name, zero=zero)
+        return checked_number(value, name, zero=zero, below=below)
     return look
 
 def instance(
@@ -241,12 +242,13 @@ KINDS = {name: look for names, look in {
 ELSEWHERE = {
     "Slider.low": real, "Slider.high": real, "Slider.step": real, "Slider.value": real,
     "plot_gaussian_blobs.train": None, "choose_regularization.train": None,
+    "plot_blobs.s": number(none=True, below=1e6),  # larger dots are drawn forever
     "metasmoothness.step": number(zero=False),
     "SegmentedRun.checkpoints": whole(), "TorchMLP.activation": function,
     "EkfacInverse.random_state": seed,
     "least_squares_bound.X": shaped(2), "least_squares_bound.y": shaped(1),
     "sampling_errors.influence": fitted, "plot_losses.losses": None,
-    "plot_influences.influences": None, "plot_influences.x": array,
+    "plot_influences.influences": array, "plot_influences.x": array,
     "plot_blobs.line": array, "plot_gaussian_blobs.line": array,
     "plot_influences.line": array,
     "rank_correlation.a": shaped(2), "rank_correlation.b": shaped(2),
@@ -339,7 +341,7 @@ def precise(
         with full_precision(): return call(*given, **named)
     return outside
 
-# %% ../nbs/90_arguments.ipynb #a9000024
+# %% ../nbs/90_arguments.ipynb #a90looks
 def _looks(call, of_points):
     "name → look, of the arguments of a function"
     names, called = inspect.signature(call).parameters, call.__qualname__
@@ -349,6 +351,7 @@ def _looks(call, of_points):
     looks = {name: ELSEWHERE.get(f"{called}.{name}", table.get(name)) for name in names}
     return {name: look for name, look in looks.items() if look}
 
+# %% ../nbs/90_arguments.ipynb #a9000024
 def guarded(
     call,  # a function of the library
 ):  # the same function, whose arguments are looked at first
@@ -363,7 +366,9 @@ def guarded(
 
     @wraps(call)
     def door(*given, **named):
-        bound = signature.bind(*given, **named)
+        try: bound = signature.bind(*given, **named)
+        except TypeError as error:
+            raise TypeError(f"{call.__qualname__}: {error}") from None
         arguments = bound.arguments
         for name, look in looks.items():
             if name not in arguments: continue

@@ -190,7 +190,12 @@ def _refuse_negative(result, curvature):
 
 def _warn_unless_solved(result, dtype):
     "Warn with the largest relative residual of the columns that missed their tolerance"
-    failed = ~result.converged
+    failed, begun = ~result.converged, result.residual_norms[0] > 0
+    idle = result.converged & begun & (result.solution == 0).all(0)
+    if idle.any(): warnings.warn(
+        f"atol is not below the length of {idle.sum()} of {len(idle)} right-hand "
+        "sides: nothing was done for them, and their solution is zero",
+        ConvergenceWarning, stacklevel=3)
     if not failed.any(): return
     reached = result.final_residual_norms / result.residual_norms[0]
     double = ", or compute in double precision" if dtype == torch.float32 else ""

@@ -22,7 +22,7 @@ def output_derivatives(
     """The outputs of each point, their derivative by θ, and gradient and Hessian of the
     loss by the outputs."""
     of_point = lambda theta, xi: f.outputs(theta, xi[None])[0]
-    loss = lambda output, yi: f.loss(output[None], yi[None])
+    loss = lambda output, yi: f.loss_of(output[None], yi[None])
     outputs, J = f.outputs(f.theta, x), vmap(jacrev(of_point),
                                              in_dims=(None, 0))(f.theta, x)
     return outputs, J, vmap(grad(loss))(outputs, y), vmap(hessian(loss))(outputs, y)
@@ -55,7 +55,7 @@ def gauss_newton_leave_one_out_loss(
         Q = J @ solve(J.flatten(0, 1).T).T.view(J.shape).mT / len(x)
         rest = torch.eye(width[0], dtype=Q.dtype, device=Q.device) - Q @ hessians
         moved = outputs + torch.linalg.solve(rest, Q @ r[..., None])[..., 0]
-        losses.append(vmap(lambda o, yi: f.loss(o[None], yi[None]))(moved, y[part]))
+        losses.append(vmap(lambda o, yi: f.loss_of(o[None], yi[None]))(moved, y[part]))
     return torch.cat(losses).detach()
 
 # %% ../nbs/45_digits.ipynb #digits16

@@ -161,6 +161,9 @@ def check_ekfac_options(
         raise ValueError("block_structure must be 'layer', since EKFAC works layer by "
                          f"layer; got {block_structure!r}")
 
+# %% ../nbs/26_ekfac.ipynb #26names1
+#| code-fold: true
+#| code-summary: "Which parameters are treated"
 def _chosen_names(model, layers, parameters):
     "The trainable parameters of these layers, and these. Raises for unknown names"
     names = [name for name, p in model.named_parameters() if p.requires_grad]
@@ -168,6 +171,10 @@ def _chosen_names(model, layers, parameters):
     for given, word in ((layers, "layers"), (parameters, "parameters")):
         if isinstance(given, str):
             raise ValueError(f"{word} must be a list of names, got a text")
+        strange = [name for name in given or () if not isinstance(name, str)]
+        if strange: raise TypeError(
+            f"{word} must be a list of names, as model.named_modules() and "
+            f"model.named_parameters() give them, got {type(strange[0]).__name__}")
     inside = {layer: [name for name in names if name.startswith(layer + ".")]
               for layer in layers or ()}
     empty = [layer for layer, found in inside.items() if not found]

@@ -51,10 +51,11 @@ def proximal_bregman_response(
     x, y = check_samples(f, x, y)
     if not damping > 0: raise ValueError(f"damping must be positive, got {damping}")
     outputs = f.outputs(f.theta, x).detach()
-    slope = grad(lambda h: f.loss(h, y))(outputs)
+    slope = grad(lambda h: f.loss_of(h, y))(outputs)
     def objective(theta, i):
         h = f.outputs(theta, x)
-        distance = f.loss(h, y) - f.loss(outputs, y) - (slope * (h - outputs)).sum()
+        distance = (f.loss_of(h, y) - f.loss_of(outputs, y)
+                    - (slope * (h - outputs)).sum())
         return (distance - f.of_sample(theta, x[i], y[i]) / len(x)
                 + damping / 2 * ((theta - f.theta) ** 2).sum())
     return torch.stack([newton_minimize(lambda theta: objective(theta, i), f.theta,

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['NotFittedError', 'SingularHessianError', 'smallest_damping', 'wide_dtype', 'DirectInverse', 'parameter_blocks',
-           'block_regularizations', 'dampings', 'fitted_loss', 'FittedInverse', 'InfluenceFactors', 'BlockFactors',
-           'BeyondMemory', 'Influence', 'DirectInfluence', 'plot_influences', 'deletion_changes', 'sandwich_covariance']
+           'block_regularizations', 'dampings', 'fitted_loss', 'measured_values', 'samples_alone', 'FittedInverse',
+           'InfluenceFactors', 'BlockFactors', 'BeyondMemory', 'Influence', 'DirectInfluence', 'plot_influences',
+           'deletion_changes', 'sandwich_covariance']
 
 # %% ../nbs/17_influence.ipynb #d16feb44
 import copy
@@ -16,8 +17,8 @@ import torch
 import matplotlib.pyplot as plt
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from .data import as_indices
-from .objective import (LossOfParameters, as_samples, check_samples,
-                                    checked_number, plain_gradient)
+from .objective import (LossOfParameters, as_samples, call_model,
+                                    check_samples, checked_number, plain_gradient)
 from .gradients import gradient_chunks, mixed_chunks, stacked
 from .curvature import Curvature, known_mode
 
@@ -206,11 +207,16 @@ def _solve(influence, G):
         factors[:, i] = influence.inverses[block](G[:, i].T).T
     return factors
 
-# %% ../nbs/17_influence.ipynb #17000001
-def _measured_chunks(f, x, y, measure):
-    """Gradients by θ of the loss, or of another function of outputs and targets, in
-    chunks"""
-    if measure is None: yield from (G for _, G in gradient_chunks(f, x, y)); return
+# %% ../nbs/17_influence.ipynb #17meas01
+#| code-fold: true
+#| code-summary: "Trying a measure"
+def measured_values(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    x,  # inputs, [n, …]
+    y,  # targets, [n, …]
+    measure,  # measure(model(x), y)
+) -> tuple:  # the measure as a function of the parameters, and its values, [n] or []
+    "Try a measure. Raises `TypeError` for no function, `ValueError` for its result."
     if not callable(measure): raise TypeError(
         f"measure must be a function of (model(x), y), got {type(measure).__name__}")
     measured = copy.copy(f)
@@ -221,7 +227,41 @@ def _measured_chunks(f, x, y, measure):
     got = getattr(values, "shape", type(values).__name__)
     if got not in ((), (len(x),)): raise ValueError(
         f"measure must return one number, or {len(x)}, one for each sample, got {got}")
-    if got == (): yield plain_gradient(measured, f.theta, x, y)[None]
+    if not values.isfinite().all(): raise ValueError(
+        "measure is NaN or infinite for some sample")
+    return measured, values
+
+def samples_alone(
+    measured: LossOfParameters,  # whose loss is a measure
+    x,  # inputs, [n, …]
+    y,  # targets, [n, …]
+    values,  # what the measure says of them, [n]
+) -> bool:  # whether it would say the same of a sample by itself; tried on a few
+    "Whether the number of a sample depends on no other sample of the batch."
+    rows = range(0, len(x), -(-len(x) // 16))
+    try: each = [measured(measured.theta, x[i:i + 1], y[i:i + 1]) for i in rows]
+    except Exception: return False
+    if any(value.shape != (1,) for value in each): return False
+    gap, size = (torch.cat(each) - values[list(rows)]).abs().max(), values.abs().max()
+    return bool(gap <= torch.finfo(values.dtype).eps ** 0.6 * size)
+
+def _rows_together(measured, x, y):
+    "Gradients of numbers that depend on other samples, one after the other"
+    theta = measured.theta.detach().requires_grad_()
+    def backward(model):
+        values = measured.loss_of(call_model(model, x), y)
+        return torch.stack([torch.autograd.grad(value, theta, retain_graph=True)[0]
+                            for value in values])
+    with torch.enable_grad(): return measured.under(theta, backward)
+
+# %% ../nbs/17_influence.ipynb #17000001
+def _measured_chunks(f, x, y, measure):
+    """Gradients by θ of the loss, or of another function of outputs and targets, in
+    chunks"""
+    if measure is None: yield from (G for _, G in gradient_chunks(f, x, y)); return
+    measured, values = measured_values(f, x, y, measure)
+    if values.ndim == 0: yield plain_gradient(measured, f.theta, x, y)[None]
+    elif not samples_alone(measured, x, y, values): yield _rows_together(measured, x, y)
     else:
         measured.loss = lambda outputs, y: measure(outputs, y).sum()
         yield from (G for _, G in gradient_chunks(measured, x, y))
@@ -544,10 +584,11 @@ def plot_influences(
     """Scatter points colored by influence: blue helps, red harms, white is zero. With
     `one_sided` by a score that is never negative, as self-influence: the darker, the
     more suspect."""
-    x, influences = np.asarray(x), np.asarray(influences).ravel()
-    if x.ndim != 2 or x.shape != (len(influences), 2):
+    x, given = np.asarray(x), np.asarray(influences)
+    influences = given.ravel()
+    if x.ndim != 2 or x.shape != (len(influences), 2) or given.ndim > 2:
         raise ValueError(f"x must have shape [n, 2] and influences [n], got {x.shape} "
-                         f"and {influences.shape}")
+                         f"and {given.shape}")
     if not np.isfinite(influences).all(): raise ValueError(
         "influences must be finite, but some are NaN or infinite")
     if ax is None: _, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")

@@ -256,7 +256,8 @@ def _warn_unless_converged(result, rtol):
     if not failed.any(): return
     reached = (result.residual_norms[-1] / result.residual_norms[0])[failed].max()
     error = result.error_estimates[failed].max().item()
-    bound = f", error bound {error:.1e}" if math.isfinite(error) else ""
+    bound = f", error bound {error:.1e}" if math.isfinite(error) else (
+        ", and no bound on the error, since the smallest eigenvalue is not known yet")
     single = result.solution.dtype == torch.float32
     double = "compute in double precision, " if single else ""
     warnings.warn(

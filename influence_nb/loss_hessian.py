@@ -21,7 +21,7 @@ from .objective import LossOfParameters
 #| code-summary: "Products with Λ, and a trial"
 def _loss_curvature(f, outputs, y):
     "A function v [n, …] → Λᵢvᵢ for every sample, at these outputs, in float64"
-    product = vjp(grad(lambda o: f.loss(o, y) * len(o)), outputs)[1]
+    product = vjp(grad(lambda o: f.loss_of(o, y) * len(o)), outputs)[1]
     return lambda v: product(v)[0].double()
 
 def _probes(outputs):
@@ -116,7 +116,10 @@ def loss_hessian(
         d = product(ones)
         if not (product(v) - d * v).norm() <= rounding * d.norm():
             return LossHessian("dense", _dense_form(product, outputs))
-        linear = not d.any() and not _loss_curvature(f, probes[0], y)(ones).any()
+        # a loss that is linear far from the targets, as Huber's, bends at them
+        near = [y.to(outputs)] if getattr(y, "shape", None) == outputs.shape else []
+        linear = not d.any() and not any(_loss_curvature(f, probe, y)(ones).any()
+                                         for probe in [*probes, *near])
         found = LossHessian("elementwise", d)
         if linear: found = _seen_through(f, outputs, y)
     _refuse_concave(found.values, rounding)

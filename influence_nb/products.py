@@ -363,7 +363,7 @@ class _LayerProducts:
         self.f, self.modules, self.gauss_newton = f, modules, gauss_newton
         self.kept = None, None, None
         steps, outputs, _ = chain_pass(f, modules, x[:1], y[:1], gauss_newton=True)
-        self.has_curvature = _differentiates_twice(f.loss, outputs, y[:1])
+        self.has_curvature = _differentiates_twice(f.loss_of, outputs, y[:1])
         # that a sample leaves along the chain
         self.elements = sum(step.a.numel() for step in steps) + outputs.numel()
         # all layers have one position

@@ -12,10 +12,12 @@ __all__ = ['ALWAYS', 'METHODS', 'LONG_RUN', 'UNREST', 'COUNTED', 'ONE_FIT', 'mod
 import importlib.util
 import time
 import warnings
+from collections.abc import Mapping
 from typing import NamedTuple
 import numpy as np
 import torch
-from .objective import LossOfParameters, check_samples, from_array
+from .objective import (Inputs, LossOfParameters, check_samples,
+                                    from_array)
 from .training import ConvergenceWarning
 from .gradients import chunks, per_sample_gradients
 from .curvature import Curvature
@@ -35,6 +37,11 @@ def _numpy(values):
 
 def _as_numbers(values, name):
     "A tensor, or a ValueError for what is not numbers"
+    several = isinstance(values, tuple) and values and isinstance(
+        values[0], (torch.Tensor, np.ndarray))
+    if several or isinstance(values, (Mapping, Inputs)): raise ValueError(
+        f"{name} holds several tensors, and points are compared by one: give one "
+        "tensor, and a model that takes it apart")
     if not isinstance(values, torch.Tensor):
         values = np.asarray(values)
         if values.dtype.kind not in "fiubc": raise ValueError(

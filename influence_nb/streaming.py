@@ -28,7 +28,8 @@ from .objective import (Batches, check_samples, checked_whole, concatenate,
                                     refuse_shuffling)
 from .gradients import CHUNK_ELEMENTS, chunk_elements, chunks
 from .curvature import digested
-from .influence import NotFittedError
+from .influence import (NotFittedError, measured_values,
+                                    samples_alone)
 
 # %% ../nbs/58_streaming.ipynb #57000007
 class Plan(NamedTuple):
@@ -136,6 +137,18 @@ def _refuse_chunks(chunk_sizes, num_test, num_train):
     columns = checked_whole(columns, "chunk_sizes[1]")
     return Plan(num_test, num_train, min(rows, num_test), min(columns, num_train))
 
+# %% ../nbs/58_streaming.ipynb #57meas01
+#| code-fold: true
+#| code-summary: "What a stream cannot measure"
+def _refuse_together(f, test, measure):
+    "Test points come in chunks, so that each must have a number of its own"
+    _, x, y = next(iter(test.pieces(16)))
+    measured, values = measured_values(f, x, y, measure)
+    if values.ndim and samples_alone(measured, x, y, values): return
+    raise ValueError(
+        "measure must return a number for each sample where test points stream, and "
+        "that of a sample must not depend on the others")
+
 # %% ../nbs/58_streaming.ipynb #57000015
 class Block(NamedTuple):
     "A piece of the matrix."
@@ -165,6 +178,7 @@ class Stream:
         self.test = Samples(f, x_test, y_test, ("x_test", "y_test"))
         alone = x is None and y is None
         self.train = self.test if alone else Samples(f, x, y)
+        if measure is not None: _refuse_together(f, self.test, measure)
         self.elements = checked_whole(max_bytes, "max_bytes") // f.theta.element_size()
         self.by_factors = measure is not None or getattr(influence, "by_factors", False)
         sizes = len(self.test), len(self.train)
@@ -178,8 +192,6 @@ class Stream:
         if not self.by_factors: return lambda x, y: influence.influences(
             x_test, y_test, x, y)
         factors = influence.influence_factors(x_test, y_test, measure=self.measure)
-        if len(factors) != len(x_test): raise ValueError(
-            "measure must return a number for each sample where test points stream")
         return lambda x, y: influence.influences_from_factors(factors, x, y)
 
 # %% ../nbs/58_streaming.ipynb #57000016

@@ -434,7 +434,8 @@ def training_rows(
     if x is None and y is None: return torch.arange(len(run.x), device="cpu")
     x, y = check_samples(run.f, x, y)
     def keys(x, y):
-        tensors = [*(x.tensors() if isinstance(x, Inputs) else [x]), y]
+        tensors = [t for part in (x, y)
+                   for t in (part.tensors() if isinstance(part, Inputs) else [part])]
         arrays = [t.reshape(len(t), -1).cpu().numpy() for t in tensors]
         return [tuple(row.tobytes() for row in rows) for rows in zip(*arrays)]
     place = {key: row for row, key in enumerate(keys(run.x, run.y))}

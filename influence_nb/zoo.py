@@ -920,7 +920,7 @@ def _exact(curvature):
     "Solutions with a dense matrix of the oracle's"
     def expected(oracle, influence, G, damping):
         H = getattr(oracle, curvature)
-        unit = torch.eye(len(H), device=H.device)
+        unit = torch.eye(len(H), dtype=H.dtype, device=H.device)
         return torch.linalg.solve(H + damping * unit, G.T).T
     return expected
 
@@ -930,7 +930,7 @@ def _ekfac_expected(oracle, influence, G, damping):
 def _harmonic_expected(oracle, influence, G, damping):
     "The mean of the inverses of λI + ggᵀ"
     rows = oracle.gradients(oracle.case.train)
-    unit = torch.eye(len(G.T), device=G.device)
+    unit = torch.eye(len(G.T), dtype=G.dtype, device=G.device)
     solved = [torch.linalg.solve(torch.outer(g, g) + damping * unit, G.T) for g in rows]
     return sum(solved).T / len(rows)
 

@@ -44,7 +44,8 @@ def exact_factors(oracle, structure, G, damping):
     "(H + λI)⁻¹ for each row of G, block by block"
     X = torch.zeros_like(G)
     for i in blocks_of(oracle, structure):
-        damped = oracle.hessian[i][:, i] + damping * torch.eye(len(i))
+        block = oracle.hessian[i][:, i]
+        damped = block + damping * torch.eye(len(i), dtype=block.dtype)
         X[:, i] = torch.linalg.solve(damped, G[:, i].T).T
     return X
 
