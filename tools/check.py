@@ -83,6 +83,7 @@ CHECKS = {
     "pages in Quarto's markup are mended": command(sys.executable, ROOT / "tests/quarto_pages.py"),
     "code folds by rule": command(sys.executable, ROOT / "tests/folded.py"),
     "make takes the Python that is asked for": command(sys.executable, ROOT / "tests/makefile.py"),
+    "the case study runs without a browser": command(sys.executable, ROOT / "tests/study.py"),
     "the package builds and keeps its promises": command(sys.executable, ROOT / "tests/package.py"),
     "the zoo: right numbers or clear words": command(sys.executable, ROOT / "tests/zoo.py"),
     "without its workshop the library is only slower": command(
