@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from fastcore.test import ExceptionExpected
@@ -258,12 +259,16 @@ def untrained():
     return "10 networks"
 
 
-def of_chapter(name, *cells, module=None):
-    "What a chapter's module and these of its cells define, run one after the other"
+def of_chapter(name, *cells, module=None, before=None):
+    """What a chapter's module and these of its cells define, run one after the other;
+    of the last cell what stands before this text"""
     os.chdir(NOTEBOOKS)
     names = dict(vars(import_module(module))) if module else {}
     page = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
     source = {cell["id"]: "".join(cell["source"]) for cell in page["cells"]}
+    if before:
+        assert before in source[cells[-1]]
+        source[cells[-1]] = source[cells[-1]].partition(before)[0]
     with redirect_stdout(None):  # tables
         for cell in cells: exec(compile(source[cell], f"{name}: {cell}", "exec"), names)
     return names
@@ -313,10 +318,50 @@ def preconditioners():
     return "one network"
 
 
+def same_results(again, name, tol):
+    "The same numbers under the same names as in a stored file, but for rounding"
+    path = NOTEBOOKS / "results" / f"{name}.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert again.keys() == kept.keys() - {"made"}
+    for part in again: check_close(np.array(again[part]), np.array(kept[part]), tol)
+
+
+def whole_experiments():
+    "Stored experiments, from the first of their draws to the last"
+    page = of_chapter("17_influence", "59b69e0b", "8591485f", "0eb21dbd",
+                      module="influence_nb.influence", before="rests = stored")
+    same_results(page["resting_points"](), "resting_point", 1e-9)
+    page = of_chapter("18_retraining", "3b212684", "1f83af60", "e99b67a7", "d2316867",
+                      "5a2d0e39", module="influence_nb.retraining",
+                      before="kept = stored")
+    def in_columns(rows):
+        return {f"{name}, {k}": [row[name] for row in rows[k:k + 20]]
+                for k in range(0, 100, 20) for name in rows[0]}
+    again = in_columns(page["all_errors"]()["rows"])
+    kept = in_columns(page["stored"]("retraining_errors")["rows"])
+    assert again.keys() == kept.keys()
+    for name in kept: check_close(np.array(again[name]), np.array(kept[name]), 1e-6)
+    page = of_chapter("33_failures", "2a0e39fb", "0c21ab11", "746ab633",
+                      module="influence_nb.failures", before="memory = stored")
+    same_results(page["memorization_experiment"](), "memorization", 1e-12)
+    return "40 data sets, 100 data sets, 400 trainings"
+
+
+def convolution():
+    "A draw of Choosing an inverse on the convolution net"
+    page = of_chapter("28_compare", "983db3d1", "6e973d25", "b4a373e4", "605dc1a3",
+                      "6e834a23", "2dc6cf09", "2d18860f")
+    again, kept = (page["compare_once"]("convolution", 0, 200, 60, 12),
+                   page["cases"]["convolution"][0])
+    assert again == kept, again
+    return "to the last of four digits"
+
+
 def main():
     for check in (single_precision, other_inverses, iterations_and_sketches,
                   through_a_run, runaway_fits, push_through, recurrent, untrained,
-                  run_derivative, headlines, smallest_changes, preconditioners):
+                  run_derivative, headlines, smallest_changes, preconditioners,
+                  whole_experiments, convolution):
         start = time.time()
         print(f"{check.__name__}: {check()}, {time.time() - start:.0f} s", flush=True)
 

@@ -85,6 +85,7 @@ CHECKS = {
     "an exercise that lacks something is found": command(
         sys.executable, ROOT / "tests/exercises.py"),
     "make takes the Python that is asked for": command(sys.executable, ROOT / "tests/makefile.py"),
+    "the case study runs without a browser": command(sys.executable, ROOT / "tests/study.py"),
     "the package builds and keeps its promises": command(sys.executable, ROOT / "tests/package.py"),
     "the zoo: right numbers or clear words": command(sys.executable, ROOT / "tests/zoo.py"),
     "without its workshop the library is only slower": command(

@@ -119,9 +119,34 @@ def attempt(job, widgets):
     except Exception as error: return path.stem, 0.0, f"{type(error).__name__}: {error}"
 
 
-def show_text(path):
+def for_readers(path):
+    "A notebook without its hidden cells"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells
+                      if not re.search(r"^#\|\s*hide\s*$", cell.source, re.M)]
+    return notebook
+
+
+def descriptions(notebook):
+    "For each picture, in order, what its cell says for those who cannot see it"
+    for cell in notebook.cells:
+        told = re.search(r'^#\|\s*fig-alt:\s*"(.*)"\s*$', cell.source, re.M)
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}): yield told[1] if told else ""
+
+
+def page_of(notebook, name):
+    "An HTML page; nbconvert knows of no descriptions, and says so at each picture"
+    from nbconvert import HTMLExporter
+    page = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": name}})[0]
+    told = descriptions(notebook)
+    return re.sub('alt="No description has been provided for this image"',
+                  lambda found: f'alt="{html.escape(next(told, ""))}"', page)
+
+
+def show_text(notebook):
     "Print the headings and the text outputs: the tables of a study"
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in notebook.cells:
         if cell.cell_type == "markdown":
             print(*re.findall(r"^#+ .*", cell.source, re.M), sep="\n")
         for output in cell.get("outputs", []):
@@ -161,11 +186,9 @@ def main():
             print(f"{name:<20} {seconds:6.1f} s{' FAILED' if error else ''}", flush=True)
     if failed: sys.exit("\n".join(f"{name}: {error}" for name, error in failed.items()))
     for out in outs.values():
-        if options.show: show_text(out)
-        if options.html:
-            from nbconvert import HTMLExporter
-            out.with_suffix(".html").write_text(HTMLExporter().from_filename(out)[0],
-                                                encoding="utf-8")
+        if options.show: show_text(for_readers(out))
+        if options.html: out.with_suffix(".html").write_text(
+            page_of(for_readers(out), out.stem), encoding="utf-8")
 
 
 if __name__ == "__main__":

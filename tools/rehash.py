@@ -16,13 +16,15 @@ from nbdev.test import test_nb
 import influence_nb
 from influence_nb import experiments
 
+READ = experiments.stored  # itself, also after a first chapter
+
 
 def rehash(chapter):
     "Names of the results whose hash was renewed. Raises where a check of the chapter fails"
-    met, read = {}, experiments.stored
+    met = {}
 
     def stored(name, compute=None, folder="results"):
-        results = read(name, compute, folder)
+        results = READ(name, compute, folder)
         if compute is None: return results  # shown above the code that makes it
         code = experiments.code_of(compute)
         if code != results["made"].get("code"): met[Path(folder, f"{name}.json")] = code
