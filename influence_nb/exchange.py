@@ -71,21 +71,21 @@ def _written(records, path):
         text = json.dumps(records, ensure_ascii=False, indent=1)
         try: Path(path).write_text(text, encoding="utf-8")
         except FileNotFoundError: raise FileNotFoundError(
-            f"there is no folder {Path(path).parent}: make it first") from None
+            f"path: there is no folder {Path(path).parent}, make it first") from None
     return records
 
-def _text_in(path):
-    "What a file says"
+def _text_in(path, name):
+    "What a file says, given as the argument of this name"
     try: return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError: raise FileNotFoundError(
-        f"there is no file {path}") from None
+        f"{name}: there is no file {path}") from None
     except UnicodeDecodeError as error: raise ValueError(
         f"{path} is not UTF-8, see byte {error.start}: save it as UTF-8") from None
 
 def _read(source):
     "Records from a path or as they are"
     if not isinstance(source, (str, Path)): return list(source)
-    try: records = json.loads(_text_in(source))
+    try: records = json.loads(_text_in(source, "source"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{source} does not hold JSON: {error}") from None
     if isinstance(records, list): return records
@@ -282,12 +282,16 @@ def to_cleanlab(
 def from_cleanlab(
     frame,  # from `Datalab.get_issues("label")` or `CleanLearning.find_label_issues`
 ) -> Suspects:  # a ranking for the review desk
-    "Raises `ValueError` where a column is missing."
+    "Raises `ValueError` where a column, or the score of a row, is missing."
+    if not hasattr(frame, "columns"): raise ValueError(
+        f"frame must be a DataFrame, got {type(frame).__name__}")
     names = {"label_score", "label_quality"} & set(frame.columns)
     missing = {"given_label", "predicted_label"} - set(frame.columns)
     if missing or not names: raise ValueError(
         f"frame lacks {sorted(missing) or 'label_score'}: it has {list(frame.columns)}")
     quality = frame[names.pop()].to_numpy(float)
+    if not np.isfinite(quality).all(): raise ValueError(
+        f"frame has no score in {(~np.isfinite(quality)).sum()} of its rows")
     given, guess = (np.asarray(frame[f"{kind}_label"])
                     for kind in ("given", "predicted"))
     return Suspects(np.argsort(quality, kind="stable"), 1 - quality, given, guess,
@@ -300,7 +304,7 @@ def from_csv(
     label_column: str = "label",  # where the decided labels are; empty: no answer
 ) -> ReadLabels:  # labels by id, disputes, and what is unanswered
     "Labels that somebody wrote into a table. Raises `ValueError` for missing columns."
-    answers, text = {}, _text_in(path)
+    answers, text = {}, _text_in(path, "path")
     for between in ",;\t":  # some spreadsheets write semicolons
         rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=between)
         if {id_column, label_column} <= set(rows.fieldnames or ()): break

@@ -87,8 +87,8 @@ def coded_labels(
                     classes = classes.astype(kind)
         return CodedLabels(codes.astype(np.int64), classes)
     places = {_plain_label(label): k for k, label in enumerate(classes)}
-    twice = some_names([label for label in places if list(classes).count(label) > 1])
-    if twice: raise ValueError(f"classes names {twice} more than once")
+    if len(places) < len(classes): raise ValueError(
+        f"classes names a label more than once: {some_names(list(classes))}")
     unknown = sorted({str(v) for v in values if _plain_label(v) not in places})
     if unknown: raise ValueError(f"y holds labels that classes lacks: {unknown}")
     return CodedLabels(np.array([places[_plain_label(v)] for v in values]),
@@ -185,7 +185,7 @@ def _features_of(estimator, X):
     if hasattr(estimator, "steps") and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
     if hasattr(X, "toarray"): X = X.toarray()
-    return torch.from_numpy(np.asarray(X, dtype=float))
+    return torch.from_numpy(np.ascontiguousarray(X, dtype=float))
 
 # %% ../nbs/56_any_labels.ipynb #anyl022
 def _softmax_twin(last, x, y):
@@ -245,6 +245,9 @@ def naming_rows(
     missing, one that names the rows."""
     try: yield
     except Exception as error:  # whatever somebody's steps raise
+        rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        if rows != len(y): raise ValueError("X and y must have one row a point, got "
+                                            f"{rows} and {len(y)}") from error
         holes = [fault for fault in table_faults(X, None, row_names(X, y),
                                                  np.arange(len(y)))
                  if fault.kind == "missing values"]
@@ -252,7 +255,7 @@ def naming_rows(
             raise ValueError("this estimator takes no missing values. "
                              f"{holes[0].text}") from error
         lines = [line for line in str(error).splitlines() if line] or [""]
-        raise ValueError("the estimator cannot be used on these rows, it says "
+        raise ValueError("the estimator cannot be used on this X and y, it says "
                          f"{type(error).__name__}: {lines[0]}") from error
 
 # %% ../nbs/56_any_labels.ipynb #anyl28b0

@@ -23,6 +23,8 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from cleanlab.classification import CleanLearning
+from cleanlab.count import compute_confident_joint
 from scipy.sparse import coo_matrix
 from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
@@ -39,8 +41,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from influence_nb import (coded_labels, duplicate_groups, find_mislabeled,
-                          fit_to_optimum, from_argilla, from_csv, from_label_studio,
+from influence_nb import (coded_labels, confident_joint, duplicate_groups,
+                          find_mislabeled, fit_to_optimum, from_argilla,
+                          from_cleanlab, from_csv, from_label_studio,
                           held_out_probabilities, label_studio_config, relabeled,
                           table_faults, to_argilla, to_cleanlab, to_label_studio)
 from influence_nb.faults import conflicting, messy_table
@@ -308,7 +311,7 @@ REFUSED = [  # (what is given, what must be said)
     (dict(x=["a fruit"] * 149 + [None], model=make_pipeline(
         TfidfVectorizer(), FOREST)), "rows 149"),
     (dict(x=np.ones((150, 2)), model=FOREST), "copies of each other"),
-    (dict(x=X["a"]), "cannot be used on these rows"), (dict(x=X[[]]), "no columns"),
+    (dict(x=X["a"]), "cannot be used on this X"), (dict(x=X[[]]), "no columns"),
     (dict(method="self-influence by EKFAC"), "layers of a network"),
     (dict(hessian_regularization=0.1), "belong to a torch model"),
     (dict(pred_probs=NAMED.set_axis(["kiwi", "apple", "zebra"], axis=1)), "name the"),
@@ -378,9 +381,33 @@ def written_elsewhere():
     assert not any(each.labels for each in read if each is not whole)
 
 
+def frames_of_cleanlab():
+    "A frame that cleanlab made becomes a ranking, and it trains by one of ours"
+    y = (K + (np.arange(150) % 10 == 0)) % 3
+    theirs = CleanLearning(LogisticRegression(), seed=0).find_label_issues(Z, y)
+    suspects = from_cleanlab(theirs)
+    quality = theirs["label_quality"].to_numpy()
+    assert (suspects.order == np.argsort(quality, kind="stable")).all()
+    assert (suspects.given == y).all()
+    own = find_mislabeled(LogisticRegression(), None, Z, y)
+    frame = to_cleanlab(own)
+    assert (from_cleanlab(frame).order == own.order).all()
+    frame = frame.rename(columns={"label_score": "label_quality"})
+    assert set(theirs) == set(frame)
+    CleanLearning(LogisticRegression(), seed=0).fit(Z, y, label_issues=frame)
+    # a row that reaches the mean of two classes and prefers a third: where they differ
+    codes = np.repeat([0, 1, 2], 4)
+    p = np.array([[0.38, 0.12, 0.5], [0.6, 0.18, 0.22], [0.05, 0.05, 0.9]])[codes]
+    p[11] = 0.4, 0.19, 0.41
+    ours, theirs = confident_joint(codes, p), compute_confident_joint(
+        codes, p, calibrate=False)
+    assert ours[2].tolist() == [1, 0, 3] and theirs[2].tolist() == [0, 0, 4]
+
+
 def main():
     nine_lines()
-    for check in (same_labels, same_tables, refused, written_elsewhere):
+    for check in (same_labels, same_tables, refused, written_elsewhere,
+                  frames_of_cleanlab):
         check()
         print(f"{check.__name__.replace('_', ' ')}: ok", flush=True)
     problems = failures("logistic regression",
