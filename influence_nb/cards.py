@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from .decisions import as_rows, plain_label
+from .faults import table_columns
 
 # %% ../nbs/89_cards.ipynb #car00005
 class Markup(str):
@@ -60,7 +61,37 @@ def _as_colors(picture):
     if np.isnan(finite).all(): return np.zeros(picture.shape)
     low, high = np.nanmin(finite), np.nanmax(finite)
     if low >= 0 and high <= 1: low, high = 0, 1
-    return np.nan_to_num((finite - low) / (high - low if high > low else 1))
+    if low == high: return np.where(np.isnan(finite), 0, 0.5)  # one color has no range
+    return np.nan_to_num((finite - low) / (high - low))
+
+
+# %% ../nbs/89_cards.ipynb #car0009a
+#| code-fold: true
+#| code-summary: "Mean and standard deviation undone"
+def _per_channel(values, name):
+    "Finite numbers, one a channel, or one for all; None stays"
+    if values is None: return None
+    try: values = np.atleast_1d(np.asarray(values, dtype=float))
+    except (TypeError, ValueError): values = np.array([np.nan])
+    least = 0 if name == "std" else -np.inf
+    if values.ndim == 1 and (np.isfinite(values) & (values > least)).all():
+        return values
+    raise ValueError(f"{name} must hold one number a channel, [c]"
+                     + ", above zero" * (name == "std"))
+
+def _undone(picture, mean, std):
+    "Between 0 and 1, whether it was up to 1 or up to 255 before"
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    for name, values in (("mean", mean), ("std", std)):
+        if values is None or len(values) in (1, channels): continue
+        raise ValueError(f"{name} has {len(values)} numbers, the images have "
+                         f"{channels} channels")
+    mean = np.zeros(1) if mean is None else mean
+    picture = picture * (1.0 if std is None else std) + mean
+    finite = np.where(np.isfinite(picture), picture, 0)
+    if max(finite.max(), abs(mean).max()) > 2: finite = finite / 255
+    return finite.clip(0, 1)
+
 
 # %% ../nbs/89_cards.ipynb #car0009b0
 class ImageSamples:
@@ -71,7 +102,9 @@ class ImageSamples:
         mean=None,  # that was subtracted from each channel, [c]
         std=None,  # by which each channel was divided, [c]
     ):
-        self.x, self.mean, self.std = x, mean, std
+        self.x = x
+        self.mean, self.std = _per_channel(mean, "mean"), _per_channel(std, "std")
+        if len(x): self.pixels(0)  # complaints before the first card
 
     def pixels(
         self,
@@ -80,12 +113,9 @@ class ImageSamples:
         "What is drawn."
         picture = _channels_last(np.asarray(self.x[i]))
         known = self.mean is not None or self.std is not None
-        if known:
-            mean = 0.0 if self.mean is None else np.asarray(self.mean, dtype=float)
-            std = 1.0 if self.std is None else np.asarray(self.std, dtype=float)
-            picture = picture * std + mean
+        if known: picture = _undone(picture, self.mean, self.std)
         if picture.ndim == 2: return picture.astype(float)
-        return picture.clip(0, 1) if known else _as_colors(picture)
+        return picture if known else _as_colors(picture)
 
     def __call__(self, ax, i):
         ax.imshow(self.pixels(i), cmap="gray_r")
@@ -187,7 +217,7 @@ def _column(values, y):
                 far[here] = (values[here] - known.mean()) / (known.std() or 1)
         return far, "{:+.1f} standard deviations"
     share = np.zeros(len(y))
-    words = values.astype(str)
+    words = np.array([str(value) for value in values])
     for label in np.unique(y):
         here = y == label
         kinds, place, count = np.unique(words[here], return_inverse=True,
@@ -196,11 +226,16 @@ def _column(values, y):
     return share, "shared by {:.0%}"
 
 def _columns(x):
-    "{name: values [n]} of a frame or an array"
-    if hasattr(x, "columns"): return {str(name): np.asarray(x[name]) for name in x}
+    "{name: (values as they are shown, values as they are judged)}, [n] each"
+    if hasattr(x, "columns"):
+        judged = table_columns(x)  # numbers, dates and what may be missing as floats
+        shown = ([x.iloc[:, j] for j in range(x.shape[1])] if hasattr(x, "iloc")
+                 else [x[name] for name in x.columns])
+        return {name: (np.asarray(one), other)
+                for (name, other), one in zip(judged.items(), shown)}
     x = as_rows(x)
     x = x.reshape(len(x), -1)
-    return {f"feature {k}": column for k, column in enumerate(x.T)}
+    return {f"feature {k}": (column, column) for k, column in enumerate(x.T)}
 
 # %% ../nbs/89_cards.ipynb #car0000i
 #| code-fold: true
@@ -236,8 +271,10 @@ class TableSamples:
                 raise ValueError(f"feature_names holds {len(names)} names for "
                                  f"{len(columns)} features")
             columns = dict(zip(map(str, names), columns.values()))
-        self.columns, self.units = columns, dict(units or {})
-        self.unusual = {name: _column(values, y) for name, values in columns.items()}
+        self.columns = {name: shown for name, (shown, _) in columns.items()}
+        self.units, labels = dict(units or {}), as_rows(y)
+        self.unusual = {name: _column(judged, labels)
+                        for name, (_, judged) in columns.items()}
 
     def rows(
         self,
@@ -254,7 +291,7 @@ class TableSamples:
             number = f"{value:.4g}" if isinstance(value, float) else f"{value}"
             far, words = self.unusual[name]
             rows.append((name, f"{number} {self.units.get(name, '')}".strip(),
-                         words.format(far[i])))
+                         words.format(far[i]) if np.isfinite(far[i]) else "missing"))
         return rows
 
     def show(

@@ -10,6 +10,7 @@ __all__ = ['to_label_studio', 'label_studio_config', 'ReadLabels', 'from_label_s
 #| code-fold: true
 #| code-summary: "Imports of the module"
 import csv
+import io
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,9 @@ from .suspects import Suspects
 # %% ../nbs/57_exchange.ipynb #exch010
 def _numbered(value):
     "As JSON can hold it: numbers, words, None for what is missing"
+    if isinstance(value, dict): return {str(k): _numbered(v) for k, v in value.items()}
+    if np.ndim(value) > 0 and not isinstance(value, str):
+        return [_numbered(each) for each in value]
     value = value.item() if hasattr(value, "item") else value
     if value is None or isinstance(value, (bool, int, str)): return value
     if isinstance(value, float): return value if np.isfinite(value) else None
@@ -28,37 +32,66 @@ def _numbered(value):
 def _row_of(X, i):
     "Column → value of one row; a sentence is called text"
     if X is None: return {}
-    if hasattr(X, "iloc"):
-        return {str(name): _numbered(value) for name, value in X.iloc[i].items()}
-    value = X[i]
+    if getattr(X, "ndim", 1) == 2 and hasattr(X, "iloc"):
+        values = {}
+        for j, name in enumerate(map(str, X.columns)):  # each in its own type
+            again = f"{name} (column {j})" if name in values else name
+            values[again] = _numbered(X.iloc[i, j])
+        return values
+    value = X.iloc[i] if hasattr(X, "iloc") else X[i]
     if isinstance(value, str): return {"text": value}
-    if isinstance(value, dict): return {k: _numbered(v) for k, v in value.items()}
+    if isinstance(value, dict): return _numbered(value)
     flat = np.asarray(value).ravel()
     return {f"column {j}": _numbered(each) for j, each in enumerate(flat)}
 
+
+# %% ../nbs/57_exchange.ipynb #exch10b0
 def _records(suspects, X, count):
     "(row, id, rank, values) of the first suspects"
-    count = len(suspects.order) if count is None else count
+    n, rows = len(suspects.order), getattr(X, "shape", (0,))[0] or len(X or ())
+    if X is not None and rows != n: raise ValueError(
+        f"X must hold the rows that were ranked, {n}, got {rows}")
+    count = n if count is None else count
     for rank, i in enumerate(map(int, suspects.order[:count]), start=1):
         name = i if suspects.ids is None else suspects.ids[i]
-        yield i, str(_numbered(name)), rank, _row_of(X, i)
+        yield i, str(_numbered_name(name)), rank, _row_of(X, i)
+
+def _numbered_name(name):
+    "Of a row, which may be one of several parts"
+    return name if isinstance(name, tuple) else _numbered(name)
+
+def _beside(values, known):
+    "Ours, and what the table holds; its columns of our names say so"
+    return {f"{name} (column)" if name in known else name: value
+            for name, value in values.items()} | known
 
 def _written(records, path):
     "The records, and in a file where there is a path"
     if path is not None:
         text = json.dumps(records, ensure_ascii=False, indent=1)
-        Path(path).write_text(text, encoding="utf-8")
+        try: Path(path).write_text(text, encoding="utf-8")
+        except FileNotFoundError: raise FileNotFoundError(
+            f"path: there is no folder {Path(path).parent}, make it first") from None
     return records
+
+def _text_in(path, name):
+    "What a file says, given as the argument of this name"
+    try: return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError: raise FileNotFoundError(
+        f"{name}: there is no file {path}") from None
+    except UnicodeDecodeError as error: raise ValueError(
+        f"{path} is not UTF-8, see byte {error.start}: save it as UTF-8") from None
 
 def _read(source):
     "Records from a path or as they are"
     if not isinstance(source, (str, Path)): return list(source)
-    try: records = json.loads(Path(source).read_text(encoding="utf-8"))
-    except ValueError as error:
+    try: records = json.loads(_text_in(source, "source"))
+    except json.JSONDecodeError as error:
         raise ValueError(f"{source} does not hold JSON: {error}") from None
     if isinstance(records, list): return records
     raise ValueError(f"{source} must hold a list of records, got a "
                      f"{type(records).__name__}")
+
 
 # %% ../nbs/57_exchange.ipynb #exch013
 def to_label_studio(
@@ -71,7 +104,8 @@ def to_label_studio(
     to_name: str = "row",  # name of what they are about
 ) -> list:  # tasks, most suspect first
     """Tasks of Label Studio with the likely label as a prediction: Basic Label Studio
-    JSON, as its guide *Import pre-annotated data* has it."""
+    JSON, as its guide *Import pre-annotated data* has it. It takes no null in what it
+    shows, so a missing value is an empty text."""
     def task(i, name, rank, values):
         label, given = str(suspects.guess[i]), str(suspects.given[i])
         result = {"id": f"label{rank}", "from_name": from_name, "to_name": to_name,
@@ -80,7 +114,8 @@ def to_label_studio(
         if suspects.why is not None: known["why"] = str(suspects.why[i])
         prediction = {"model_version": "influence_nb", "result": [result],
                       "score": _numbered(suspects.probability[i])}
-        return {"data": values | known, "predictions": [prediction]}
+        there = {name: "" if value is None else value for name, value in values.items()}
+        return {"data": _beside(there, known), "predictions": [prediction]}
     return _written([task(*record) for record in _records(suspects, X, count)], path)
 
 def label_studio_config(
@@ -111,7 +146,7 @@ class ReadLabels(NamedTuple):
         two rows share."""
         ids = getattr(suspects, "ids", suspects)
         if ids is None: ids = np.arange(len(suspects.order))
-        names = [str(_numbered(name)) for name in ids]
+        names = [str(_numbered_name(name)) for name in ids]
         rows = {name: row for row, name in enumerate(names)}
         if len(rows) < len(names): raise ValueError(
             "two rows have the same name, so answers cannot be told apart: give every "
@@ -119,10 +154,14 @@ class ReadLabels(NamedTuple):
         foreign = [name for name in self.labels if name not in rows]
         if foreign: raise ValueError(
             f"answers to rows that are not there: {', '.join(foreign[:6])}")
-        kinds = {type(_numbered(label)) for label in getattr(suspects, "given", ())}
-        whole = kinds and kinds <= {int}
-        return {rows[name]: int(label) if whole else label
-                for name, label in self.labels.items()}
+        known = [_numbered(label) for part in ("given", "guess")
+                 for label in np.unique(getattr(suspects, part, ()))]
+        words = {str(label): label for label in known}  # in their own coding
+        whole = bool(known) and all(type(label) is int for label in known)
+        def own(label):
+            if label in words: return words[label]
+            return int(label) if whole and label.lstrip("-").isdecimal() else label
+        return {rows[name]: own(label) for name, label in self.labels.items()}
 
 def _sorted_out(answers):
     "From id → labels given"
@@ -135,10 +174,10 @@ def _sorted_out(answers):
 def _choices(annotation, from_name):
     "The one choice of an annotation, or None"
     if annotation.get("was_cancelled"): return None
-    found = [choice for result in annotation.get("result", ())
+    found = [choice for result in annotation.get("result") or ()
              if result.get("type") == "choices"
              and (from_name is None or result.get("from_name") == from_name)
-             for choice in result["value"]["choices"]]
+             for choice in (result.get("value") or {}).get("choices") or ()]
     return found[0] if len(found) == 1 else None
 
 def from_label_studio(
@@ -158,7 +197,7 @@ def from_label_studio(
             given = task.get(from_name)
             given = [given] if isinstance(given, str) else given
             given = [given.get("choices")] if isinstance(given, dict) else given or []
-        else: given = [_choices(a, from_name) for a in task.get("annotations", ())]
+        else: given = [_choices(a, from_name) for a in task.get("annotations") or ()]
         known = answers.setdefault(str(name), [])
         known += [label for label in given if isinstance(label, str)]
     return _sorted_out(answers)
@@ -177,7 +216,8 @@ def to_argilla(
     def record(i, name, rank, values):
         fields = {key: "" if value is None else str(value)
                   for key, value in values.items()}
-        if suspects.why is not None: fields["why"] = str(suspects.why[i])
+        if suspects.why is not None:
+            fields = _beside(fields, {"why": str(suspects.why[i])})
         metadata = {"rank": rank, "given_label": str(suspects.given[i])}
         suggestion = {"value": str(suspects.guess[i]), "agent": "influence_nb",
                       "score": _numbered(suspects.probability[i])}
@@ -185,20 +225,40 @@ def to_argilla(
                 "suggestions": {question: suggestion}, "responses": {}, "vectors": {}}
     return _written([record(*each) for each in _records(suspects, X, count)], path)
 
+
+# %% ../nbs/57_exchange.ipynb #exch21b0
+def _answer(value):
+    "The one label that was chosen, as a word, or None"
+    if isinstance(value, list): value = value[0] if len(value) == 1 else None
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole or isinstance(value, str) else None
+
+def _responses(record, question):
+    "(value, status) of each answer, from either form of a record"
+    if "responses" in record:
+        given = (record["responses"] or {}).get(question) or ()
+        return [(each.get("value"), each.get("status")) for each in given]
+    values = record.get(f"{question}.responses") or ()
+    status = record.get(f"{question}.responses.status") or [None] * len(values)
+    return list(zip(values, status))
+
 def from_argilla(
     source,  # path of `dataset.records.to_json`, or the list of records
     question: str = "label",  # name of the label question
 ) -> ReadLabels:  # labels by id, disputes, and what is unanswered
-    "What people answered in Argilla. Raises `ValueError` for records of another shape."
+    """What people answered in Argilla. Drafts and discarded answers count as none,
+    where the status is there: `records.to_list(flatten=True)` has it, `to_json` leaves
+    it out. Raises `ValueError` for records of another shape."""
     answers = {}
     for record in _read(source):
         if not isinstance(record, dict) or "id" not in record:
             raise ValueError("a record must be a mapping with an 'id'")
-        given = record.get("responses", {}).get(question, ())
         known = answers.setdefault(str(record["id"]), [])
-        known += [response["value"] for response in given
-                  if isinstance(response.get("value"), str)]
+        known += [label for value, status in _responses(record, question)
+                  if status in (None, "submitted")
+                  and (label := _answer(value)) is not None]
     return _sorted_out(answers)
+
 
 # %% ../nbs/57_exchange.ipynb #exch024
 def to_cleanlab(
@@ -222,12 +282,16 @@ def to_cleanlab(
 def from_cleanlab(
     frame,  # from `Datalab.get_issues("label")` or `CleanLearning.find_label_issues`
 ) -> Suspects:  # a ranking for the review desk
-    "Raises `ValueError` where a column is missing."
+    "Raises `ValueError` where a column, or the score of a row, is missing."
+    if not hasattr(frame, "columns"): raise ValueError(
+        f"frame must be a DataFrame, got {type(frame).__name__}")
     names = {"label_score", "label_quality"} & set(frame.columns)
     missing = {"given_label", "predicted_label"} - set(frame.columns)
     if missing or not names: raise ValueError(
         f"frame lacks {sorted(missing) or 'label_score'}: it has {list(frame.columns)}")
     quality = frame[names.pop()].to_numpy(float)
+    if not np.isfinite(quality).all(): raise ValueError(
+        f"frame has no score in {(~np.isfinite(quality)).sum()} of its rows")
     given, guess = (np.asarray(frame[f"{kind}_label"])
                     for kind in ("given", "predicted"))
     return Suspects(np.argsort(quality, kind="stable"), 1 - quality, given, guess,
@@ -240,17 +304,19 @@ def from_csv(
     label_column: str = "label",  # where the decided labels are; empty: no answer
 ) -> ReadLabels:  # labels by id, disputes, and what is unanswered
     "Labels that somebody wrote into a table. Raises `ValueError` for missing columns."
-    answers = {}
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        missing = {id_column, label_column} - set(rows.fieldnames or ())
-        if missing: raise ValueError(f"{path} has no column {sorted(missing)}: it has "
-                                     f"{rows.fieldnames}")
-        for row in rows:
-            name, label = (_without_apostrophe(row[c] or "")
-                           for c in (id_column, label_column))
-            known = answers.setdefault(name, [])
-            if label: known.append(label)
+    answers, text = {}, _text_in(path, "path")
+    for between in ",;\t":  # some spreadsheets write semicolons
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=between)
+        if {id_column, label_column} <= set(rows.fieldnames or ()): break
+    else:
+        heads = csv.DictReader(io.StringIO(text, newline="")).fieldnames or []
+        missing = {id_column, label_column} - set(heads)
+        raise ValueError(f"{path} has no column {sorted(missing)}: it has {heads}")
+    for row in rows:
+        name, label = (_without_apostrophe(row[c] or "")
+                       for c in (id_column, label_column))
+        known = answers.setdefault(name, [])
+        if label: known.append(label)
     return _sorted_out(answers)
 
 def _without_apostrophe(text):

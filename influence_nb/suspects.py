@@ -42,8 +42,8 @@ def find_mislabeled(
     p allows, with the Gauss-Newton matrix, or the Hessian where outputs are
     probabilities. Where λ is not given, it is a tenth of the mean eigenvalue, and 0
     for the leave-one-out and the out-of-fold loss. An estimator of scikit-learn, or
-    `pred_probs` with None for the model, is judged by held-out probabilities
-    (`influence_nb.tables.rank_table`).
+    `pred_probs` with None for the model, is judged by held-out probabilities, and
+    ranked by their calibrated loss (`influence_nb.tables.rank_table`).
 
     With reasons, faults of the table, and an estimate of how many labels are wrong.
     Copies with conflicting labels come first. Beside a torch model the estimate rests
@@ -57,6 +57,9 @@ def find_mislabeled(
     if (x_val is None) != (y_val is None):
         raise ValueError("x_val and y_val belong together: give both or neither")
     if not isinstance(model, torch.nn.Module):
+        if not loss is x_val is hessian_regularization is None: raise ValueError(
+            "loss, x_val and hessian_regularization belong to a torch model: leave "
+            "them out, an estimator has a loss and a penalty of its own")
         from influence_nb.tables import rank_table
         return rank_table(model, x, y, method=method, pred_probs=pred_probs,
                           classes=classes, progress=progress)

@@ -13,7 +13,8 @@ __all__ = ['MOVED', 'MOST_FITTED', 'PREDICTABLE', 'MOST_PARAMETERS', 'MOST_WORK'
 #| code-summary: "Imports of the module"
 import re
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import combinations
 from typing import NamedTuple
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from .training import (ConvergenceWarning, LossOfParameters,
                                    check_samples, natural_unit, newton_minimize)
 from .gradients import chunks
 from .curvature import Curvature
-from .influence import DirectInverse, dampings
+from .influence import DirectInverse, SingularHessianError, dampings
 from .detectors import margin_score
 from .digits import output_derivatives
 from .suspects import METHODS, Suspects, find_mislabeled
@@ -43,7 +44,13 @@ def _label_values(y):
     mixed = isinstance(y, (list, tuple)) and len({isinstance(v, str) for v in y}) > 1
     values = np.asarray(y, dtype=object if mixed else None)
     if values.dtype.kind not in "OUSTbiuf":
-        raise ValueError(f"y must hold class labels, got dtype {values.dtype}")
+        raise ValueError(f"y must hold class labels, got dtype {values.dtype}: turn "
+                         "them into words, as with y.astype(str)")
+    if values.dtype.kind == "O" and values.ndim == 1:
+        try: set(values.tolist())
+        except TypeError: raise ValueError(
+            "y holds lists or sets as labels: give 0 or 1 for each of several labels, "
+            "[n, L]") from None
     if values.ndim != 1:
         raise ValueError("y must hold one label a point, [n], got shape "
                          f"{values.shape}")
@@ -71,12 +78,17 @@ def coded_labels(
         try: classes, codes = np.unique(values, return_inverse=True)
         except TypeError:
             kinds = sorted({type(value).__name__ for value in values})
-            raise ValueError(f"y mixes labels of the kinds {', '.join(kinds)}: turn "
-                             "them into one, as with y.astype(str)") from None
-        if values.dtype.kind == "O" and all(isinstance(c, str) for c in classes):
-            classes = classes.astype(str)
+            raise ValueError(f"y holds labels of the kinds {', '.join(kinds)}, which "
+                             "have no order: turn them into words, as with "
+                             "y.astype(str)") from None
+        if values.dtype.kind == "O":
+            for kind in (str, bool, int):
+                if all(type(_plain_label(c)) is kind for c in classes):
+                    classes = classes.astype(kind)
         return CodedLabels(codes.astype(np.int64), classes)
     places = {_plain_label(label): k for k, label in enumerate(classes)}
+    if len(places) < len(classes): raise ValueError(
+        f"classes names a label more than once: {some_names(list(classes))}")
     unknown = sorted({str(v) for v in values if _plain_label(v) not in places})
     if unknown: raise ValueError(f"y holds labels that classes lacks: {unknown}")
     return CodedLabels(np.array([places[_plain_label(v)] for v in values]),
@@ -85,12 +97,17 @@ def coded_labels(
 def _plain_label(label): return label.item() if hasattr(label, "item") else label
 
 # %% ../nbs/56_any_labels.ipynb #anyl015
+def _is_row(row, n):
+    whole = isinstance(row, (int, np.integer)) and not isinstance(row, bool)
+    return whole and 0 <= row < n
+
 def relabeled(
     y,  # labels of any coding, [n]
     changes,  # mapping of row, counted from 0 → new label
 ):  # a copy of the same kind: a Series keeps its index, a Categorical its type
-    "Labels with some changed. Raises `ValueError` for rows that are not there."
-    unknown = [row for row in changes if not 0 <= row < len(y)]
+    """Labels with some changed. Raises `ValueError` for rows that are not there, and
+    for labels that y cannot hold."""
+    unknown = [row for row in changes if not _is_row(row, len(y))]
     if unknown: raise ValueError(f"changes names rows that y lacks: {unknown[:6]}")
     if isinstance(y, torch.Tensor):
         changed = y.clone()
@@ -104,7 +121,13 @@ def relabeled(
         new = [c for c in dict.fromkeys(changes.values()) if c not in y.categories]
         if new: changed = changed.add_categories(new)
     places = changed.iloc if hasattr(changed, "iloc") else changed
-    for row, label in changes.items(): places[row] = label
+    for row, label in changes.items():
+        try: places[row] = label
+        except (TypeError, ValueError, OverflowError): held = False
+        else: held = np.ndim(places[row]) > 0 or bool(places[row] == label)
+        if not held: raise ValueError(
+            f"y, of {getattr(y, 'dtype', type(y).__name__)}, cannot hold the label "
+            f"{label!r}: give it as y.astype(object)")
     if isinstance(y, np.ndarray) and y.dtype.kind == "U": return changed.astype(str)
     return changed
 
@@ -162,7 +185,7 @@ def _features_of(estimator, X):
     if hasattr(estimator, "steps") and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
     if hasattr(X, "toarray"): X = X.toarray()
-    return torch.from_numpy(np.asarray(X, dtype=float))
+    return torch.from_numpy(np.ascontiguousarray(X, dtype=float))
 
 # %% ../nbs/56_any_labels.ipynb #anyl022
 def _softmax_twin(last, x, y):
@@ -218,16 +241,44 @@ def naming_rows(
     X,  # the inputs
     y,  # the labels
 ):
-    "Turns an estimator's complaint about missing values into one that names the rows."
+    """Turns what an estimator complains about into a sentence; where values are
+    missing, one that names the rows."""
     try: yield
-    except ValueError as error:
+    except Exception as error:  # whatever somebody's steps raise
+        rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        if rows != len(y): raise ValueError("X and y must have one row a point, got "
+                                            f"{rows} and {len(y)}") from error
         holes = [fault for fault in table_faults(X, None, row_names(X, y),
                                                  np.arange(len(y)))
                  if fault.kind == "missing values"]
-        if holes and re.search("NaN|infin|missing", str(error)):
+        if holes and re.search("NaN|infin|missing|None", str(error)):
             raise ValueError("this estimator takes no missing values. "
                              f"{holes[0].text}") from error
-        raise
+        lines = [line for line in str(error).splitlines() if line] or [""]
+        raise ValueError("the estimator cannot be used on this X and y, it says "
+                         f"{type(error).__name__}: {lines[0]}") from error
+
+# %% ../nbs/56_any_labels.ipynb #anyl28b0
+def _fitted(estimator, X, y):
+    "The estimator where it is fitted, else a fitted copy; complaints by row"
+    from sklearn.base import clone, is_classifier
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+    try:
+        check_is_fitted(_last_step(estimator))
+        return estimator
+    except NotFittedError: pass
+    targets = _plain_labels(y) if is_classifier(estimator) else np.asarray(y)
+    with naming_rows(X, y): return clone(estimator).fit(X, targets)
+
+def _plain_labels(y):
+    "As an estimator takes them"
+    coded = coded_labels(y)
+    if coded.classes.dtype.kind in "Ubiuf": return coded.classes[coded.codes]
+    raise ValueError("an estimator takes words or numbers as labels, not "
+                     f"{type(_plain_label(coded.classes[0])).__name__}: turn them into "
+                     "words, as with y.astype(str)")
+
 
 # %% ../nbs/56_any_labels.ipynb #anyl028
 def estimator_twin(
@@ -247,8 +298,12 @@ def estimator_twin(
         "class weights, Ridge, LinearRegression, or a pipeline that ends in one, got "
         f"{type(_last_step(estimator)).__name__}")
     fitted = _fitted(estimator, X, y)
+    with naming_rows(X, y): x = _features_of(fitted, X)
+    given = getattr(_last_step(fitted), "n_features_in_", x.shape[1])
+    if given != x.shape[1]: raise ValueError(
+        f"estimator was fitted to {given} columns, X has {x.shape[1]}")
     make = _softmax_twin if kind == "logistic" else _linear_twin
-    twin, moved = _at_optimum(make(_last_step(fitted), _features_of(fitted, X), y))
+    twin, moved = _at_optimum(make(_last_step(fitted), x, y))
     why = ("was it trained on others?" if fitted is estimator else
            "do its columns differ much in scale? Put a StandardScaler before it.")
     if moved > MOVED: warnings.warn(
@@ -256,21 +311,6 @@ def estimator_twin(
         f"labels: {why} Going on from the optimum", ConvergenceWarning, stacklevel=2)
     return twin
 
-def _fitted(estimator, X, y):
-    "The estimator where it is fitted, else a fitted copy; complaints by row"
-    from sklearn.base import clone, is_classifier
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-    try:
-        check_is_fitted(_last_step(estimator))
-        return estimator
-    except NotFittedError: pass
-    targets = _plain_labels(y) if is_classifier(estimator) else np.asarray(y)
-    with naming_rows(X, y): return clone(estimator).fit(X, targets)
-
-def _plain_labels(y):
-    coded = coded_labels(y)
-    return coded.classes[coded.codes]
 
 # %% ../nbs/56_any_labels.ipynb #anyl033
 def leave_one_out_outputs(
@@ -298,6 +338,38 @@ def leave_one_out_outputs(
         moved.append(outputs + torch.linalg.solve(rest, Q @ r[..., None])[..., 0])
     return torch.cat(moved).detach()
 
+# %% ../nbs/56_any_labels.ipynb #anyl36b0
+def _different(groups):
+    "How many different rows there are, at least two"
+    count = len(np.unique(groups))
+    if count > 1: return count
+    raise ValueError("all rows are copies of each other, so nothing tells them apart")
+
+def _rows(X, rows):
+    if hasattr(X, "iloc"): return X.iloc[rows]
+    if hasattr(X, "tocsr"): X = X.tocsr()  # of the sparse ones, one that has rows
+    return [X[i] for i in rows] if isinstance(X, list) else X[rows]
+
+def _asked(fitted):
+    "What says one number for each class, [n, C], and which"
+    if hasattr(fitted, "predict_proba"): return fitted.predict_proba, "probabilities"
+    if not hasattr(fitted, "decision_function"): raise ValueError(
+        "estimator must have predict_proba or decision_function, "
+        f"{type(fitted).__name__} has neither: give pred_probs")
+    def decisions(X):
+        values = np.asarray(fitted.decision_function(X), dtype=float)
+        return values if values.ndim == 2 else np.stack([-values / 2, values / 2], 1)
+    return decisions, "decisions"
+
+def _tempered(scored, codes):
+    "Softmax at the temperature that suits the labels best (Guo and others 2017)"
+    scored, codes = torch.from_numpy(scored), torch.from_numpy(codes)
+    finite = scored.clamp(min=-1e3)
+    def loss(sharpness): return F.cross_entropy(finite * sharpness, codes)
+    sharpest = min(np.logspace(-2, 2, 41), key=loss)
+    return (scored * sharpest).softmax(1).numpy()
+
+
 # %% ../nbs/56_any_labels.ipynb #anyl036
 def held_out_probabilities(
     estimator,  # a classifier of scikit-learn, fitted or not; copies are fitted
@@ -313,39 +385,27 @@ def held_out_probabilities(
     from sklearn.base import clone
     from sklearn.model_selection import StratifiedGroupKFold
     coded = coded_labels(y)
-    folds = max(2, min(folds, np.bincount(coded.codes).min()))
+    members = np.bincount(coded.codes)
+    if members.max() < 2: raise ValueError(
+        "every label occurs once, so nothing can be learned from the others. Are these "
+        "quantities? Then give a regressor")
     groups = np.arange(len(coded.codes)) if groups is None else groups
+    folds = max(2, min(folds, members.min(), _different(groups)))
     parts = StratifiedGroupKFold(folds, shuffle=True, random_state=random_state)
     labels, shape = _plain_labels(y), (len(coded.codes), len(coded.classes))
     result, scored = np.zeros(shape), np.full(shape, -np.inf)
     for inside, outside in parts.split(labels, coded.codes, groups):
         with naming_rows(X, y):
             copy = clone(estimator).fit(_rows(X, inside), labels[inside])
+        if not hasattr(copy, "classes_"): raise ValueError(
+            f"estimator must be a classifier, {type(_last_step(copy)).__name__} knows "
+            "no classes")
         places = np.ix_(outside, np.searchsorted(coded.classes, copy.classes_))
-        if hasattr(copy, "predict_proba"):
-            result[places] = copy.predict_proba(_rows(X, outside))
-        else: scored[places] = _decisions(copy, _rows(X, outside))
+        judge, into = _asked(copy)
+        with naming_rows(X, y): said = judge(_rows(X, outside))
+        (result if into == "probabilities" else scored)[places] = said
     return result if result.any() else _tempered(scored, coded.codes)
 
-def _rows(X, rows):
-    if hasattr(X, "iloc"): return X.iloc[rows]
-    return [X[i] for i in rows] if isinstance(X, list) else X[rows]
-
-def _decisions(fitted, X):
-    "One value for each class, [n, C]"
-    if not hasattr(fitted, "decision_function"): raise ValueError(
-        "estimator must have predict_proba or decision_function, "
-        f"{type(fitted).__name__} has neither: give pred_probs")
-    values = np.asarray(fitted.decision_function(X), dtype=float)
-    return values if values.ndim == 2 else np.stack([-values / 2, values / 2], 1)
-
-def _tempered(scored, codes):
-    "Softmax at the temperature that suits the labels best (Guo and others 2017)"
-    scored, codes = torch.from_numpy(scored), torch.from_numpy(codes)
-    finite = scored.clamp(min=-1e3)
-    def loss(sharpness): return F.cross_entropy(finite * sharpness, codes)
-    sharpest = min(np.logspace(-2, 2, 41), key=loss)
-    return (scored * sharpest).softmax(1).numpy()
 
 # %% ../nbs/56_any_labels.ipynb #anyl039
 def _checked_codes(codes, probabilities):
@@ -412,43 +472,88 @@ def _with_given(logs, codes, matrix, shift):
     prior /= prior.sum(1, keepdims=True)
     return prior, prior * matrix[:, codes].T
 
-def _most_likely(logs, codes, even):
-    "(log likelihood, β, T, b); with `even` T has one number and b none"
+def _own(logs, codes, power):
+    "π of the given label where nothing is shifted: p to the power β, in sum 1, [n]"
+    logs = power * (logs - logs.max(1, keepdims=True))
+    return np.exp(logs[np.arange(len(logs)), codes]) / np.exp(logs).sum(1)
+
+def _with_one_share(logs, codes):
+    "(log likelihood, β, T, b) where T has one number, and b none"
     (n, C), best = logs.shape, (-np.inf,)
-    given, matrix, shift = np.eye(C)[codes], 0.9 * np.eye(C) + 0.1 / C, np.zeros(C)
+    right = 0.9 + 0.1 / C  # the share of labels that are right
     for power in np.logspace(1.5, -1, 26):
+        own = _own(logs, codes, power)
         for _ in range(10):
-            prior, joint = _with_given(power * logs, codes, matrix, shift)
-            right = joint / joint.sum(1, keepdims=True)
-            counts = right.T @ given + 1 / C  # and one more, for a class without rows
-            if even: counts = np.where(np.eye(C), counts.trace() / C, (
-                counts.sum() - counts.trace()) / max(C * (C - 1), 1))
-            else: shift = shift + np.log(
-                (right.sum(0) + 1e-9) / (prior.sum(0) + 1e-9))
+            other = (1 - right) / max(C - 1, 1)
+            given = other + (right - other) * own
+            right = ((right * own / given).sum() + 1) / (n + C)
+        fit = np.log(given).sum()
+        if fit > best[0] + 1e-9 * n: best = fit, power, right
+    matrix = np.where(np.eye(C), best[2], (1 - best[2]) / max(C - 1, 1))
+    return *best[:2], matrix, np.zeros(C)
+
+
+# %% ../nbs/56_any_labels.ipynb #anyl04e0
+def _with_each_pair(logs, codes):
+    "(log likelihood, β, T, b) where T has a number for each pair of classes"
+    order, (n, C) = np.argsort(codes, kind="stable"), logs.shape
+    ends = np.searchsorted(codes[order], np.arange(C + 1))
+    parts = [(i, slice(*ends[i:i + 2])) for i in range(C) if ends[i] < ends[i + 1]]
+    logs = (logs - logs.max(1, keepdims=True))[order]
+    best, matrix, shift = (-np.inf,), 0.9 * np.eye(C) + 0.1 / C, np.zeros(C)
+    for power in np.logspace(1.5, -1, 26):
+        powers = np.exp(power * logs)
+        for _ in range(10):
+            weight, given, counts = np.exp(shift), np.empty(n), np.zeros((C, C))
+            whole = powers @ weight
+            for i, rows in parts:
+                towards = weight * matrix[:, i]
+                given[rows] = powers[rows] @ towards
+                counts[:, i] = towards * (1 / given[rows] @ powers[rows])
+            prior = weight * (1 / whole @ powers)
+            shift = shift + np.log((counts.sum(1) + 1e-9) / (prior + 1e-9))
+            counts += 1 / C  # one more in each, for a class without rows
             matrix = counts / counts.sum(1, keepdims=True)
-        fit = np.log(joint.sum(1)).sum()
+        fit = np.log(given / whole).sum()
         if fit > best[0] + 1e-9 * n: best = fit, power, matrix, shift
     return best
 
+
 # %% ../nbs/56_any_labels.ipynb #anyl04v
+def _information(right, prior, codes, by_power, matrix):
+    """Σ sᵢsᵢᵀ of equation (4) for a number in T for each pair, [q, q]: sums over the
+    rows of one given class, in place of a slope for each row and each pair"""
+    C, slopes = len(matrix), np.column_stack([by_power, right - prior])
+    parts = [codes == i for i in range(C)]
+    both = np.stack([right[rows].T @ right[rows] for rows in parts], 1)  # [C, C, C]
+    mixed = np.stack([slopes[rows].T @ right[rows] for rows in parts], 2)
+    mixed = mixed - mixed.sum(2, keepdims=True) * matrix
+    pairs = matrix[:, :, None, None] * (
+        both.sum(1)[:, None, :, None] * matrix - both.transpose(0, 2, 1)[:, None])
+    pairs -= both[..., None] * matrix
+    here = np.arange(C)
+    pairs[:, here, :, here] += both.transpose(1, 0, 2)
+    mixed, pairs = mixed.reshape(C + 1, -1), pairs.reshape(C * C, C * C)
+    return np.block([[slopes.T @ slopes, mixed], [mixed.T, pairs]])
+
 def _spread(logs, codes, power, matrix, shift, even):
     "Of the number of wrong labels: equation (4)"
     prior, joint = _with_given(power * logs, codes, matrix, shift)
     given, right = np.eye(len(matrix))[codes], joint / joint.sum(1, keepdims=True)
-    own, share = (right * given).sum(1), 1 - matrix[0, 0]
-    def slopes(weight):  # of Σⱼ weightⱼ log(πⱼTⱼᵢ), by log β, and by b and T, [n, q]
-        by_power = ((weight - prior) * power * logs).sum(1)
-        if even:
-            called_right = (weight * given).sum(1)
-            by_share = (1 - called_right) / share - called_right / (1 - share)
-            return np.column_stack([by_power, by_share])
-        by_matrix = weight[:, :, None] * (given[:, None] - matrix)
-        by_matrix = by_matrix.reshape(-1, matrix.size)
-        return np.column_stack([by_power, weight - prior, by_matrix])
-    s = slopes(right)
-    g, information = own @ (s - slopes(given)), s.T @ s
+    own, apart, share = (right * given).sum(1), right - given, 1 - matrix[0, 0]
+    by_power = ((right - prior) * power * logs).sum(1)
+    g = [own @ (apart * power * logs).sum(1)]  # of Σⱼ weightⱼ log(πⱼTⱼᵢ), and of s
+    if even:
+        s = np.column_stack([by_power, (1 - own) / share - own / (1 - share)])
+        g, information = [*g, own @ (1 - own) / (share * (1 - share))], s.T @ s
+    else:
+        by_pair = (own[:, None] * apart).T @ given
+        by_pair -= by_pair.sum(1, keepdims=True) * matrix
+        g = [*g, *(own @ apart), *by_pair.reshape(-1)]
+        information = _information(right, prior, codes, by_power, matrix)
     information += 1e-12 * information.trace() * np.eye(len(g))  # what changes nothing
     return np.sqrt((own * (1 - own)).sum() + g @ np.linalg.solve(information, g))
+
 
 # %% ../nbs/56_any_labels.ipynb #anyl04w
 def label_noise(
@@ -461,11 +566,13 @@ def label_noise(
     which label is the right one."""
     codes, p = _checked_codes(codes, probabilities)
     (n, C), logs = p.shape, np.log(p.clip(1e-9))
+    if C < 2: raise ValueError("probabilities must be of two classes or more, got one")
     some = np.random.RandomState(0).permutation(n)[:MOST_FITTED]
-    fits = [_most_likely(logs[some], codes[some], each) for each in (True, False)]
-    price = C**2 - 2  # so many more numbers
-    even = fits[1][0] - price <= fits[0][0]
-    _, *noise = fits[0] if even else fits[1]
+    fit = _with_one_share(logs[some], codes[some])
+    price = C**2 - 2  # so many more numbers; no log likelihood is above zero
+    each = _with_each_pair(logs[some], codes[some]) if fit[0] < -price else (-np.inf,)
+    even = each[0] - price <= fit[0]
+    _, *noise = fit if even else each
     _, joint = _with_given(noise[0] * logs, codes, *noise[1:])
     spread = n / len(some) * _spread(logs[some], codes[some], *noise, even)
     return LabelNoise(noise[1], joint / joint.sum(1, keepdims=True), float(spread))
@@ -561,6 +668,22 @@ def _members(groups):
     return [order[a:b] for a, b in zip(starts[:-1], starts[1:])]
 
 # %% ../nbs/56_any_labels.ipynb #anyl053
+def _as_numbers(y, ids):
+    "[n, …] float64; raises `ValueError` for words, and for rows without a number"
+    try:
+        if np.asarray(y).dtype.kind in "mM": raise TypeError
+        if isinstance(y, torch.Tensor): y = y.detach().cpu()
+        nullable = hasattr(y, "iloc")
+        values = (y.to_numpy(dtype=float, na_value=np.nan) if nullable
+                  else np.asarray(y, dtype=float))
+    except (TypeError, ValueError): raise ValueError(
+        "y must hold numbers, as quantities, or 0 or 1 for each of several labels, "
+        "[n, L], or one label, [n]") from None
+    gaps = ~np.isfinite(values).reshape(len(values), -1).all(1)
+    if gaps.any(): raise ValueError(
+        f"y has no number in rows {some_names(ids[gaps])}: drop them")
+    return values
+
 def _are_quantities(estimator, y):
     "Whether there are no classes, by the estimator or by the fractions in y"
     if estimator is not None and hasattr(estimator, "fit"):
@@ -570,27 +693,32 @@ def _are_quantities(estimator, y):
             '"influence_nb[lab]"; without, give pred_probs') from None
         return is_regressor(estimator)
     values = np.asarray(y)
-    return values.dtype.kind == "f" and bool((values != np.round(values)).any())
+    if values.ndim != 1 or values.dtype.kind != "f": return False
+    return bool((values != np.round(values)).any())
 
 def _held_out(estimator, X, y, groups, method, folds=10):
     "What models say of rows that they did not see"
     from sklearn.base import clone
     from sklearn.model_selection import GroupKFold, cross_val_predict
-    folds = GroupKFold(min(folds, len(np.unique(groups))), shuffle=True, random_state=0)
+    if not hasattr(estimator, method): raise ValueError(
+        f"{type(_last_step(estimator)).__name__} has no {method}: give pred_probs")
+    folds = GroupKFold(min(folds, _different(groups)), shuffle=True, random_state=0)
+    if hasattr(X, "tocsr"): X = X.tocsr()
     with naming_rows(X, y): return cross_val_predict(
-        clone(estimator), X, np.asarray(y), groups=groups, cv=folds, method=method)
+        clone(estimator), X, y, groups=groups, cv=folds, method=method)
 
 # %% ../nbs/56_any_labels.ipynb #anyl054
 def _rank_quantities(estimator, X, y, ids, groups):
     "By the loss that a quantity would have if the model had not seen it"
-    values = np.asarray(y, dtype=float)
-    if not np.isfinite(values).all(): raise ValueError(
-        f"y has no number in rows {some_names(ids[~np.isfinite(values)])}: drop them")
+    values, guess, source = _as_numbers(y, ids), None, "leave-one-out"
     if estimator is None: raise ValueError("quantities need an estimator")
     if _kind(estimator) == "ridge":
-        twin = estimator_twin(estimator, X, y)
-        guess, source = leave_one_out_outputs(*twin).numpy()[:, 0], "leave-one-out"
-    else: guess, source = _held_out(estimator, X, y, groups, "predict"), "out-of-fold"
+        twin = estimator_twin(estimator, X, values)
+        with suppress(SingularHessianError):
+            guess = leave_one_out_outputs(*twin).numpy()[:, 0]
+    if guess is None:
+        guess = _held_out(estimator, X, values, groups, "predict")
+        source = "out-of-fold"
     residual = values - guess
     spread = 1.4826 * np.median(abs(residual - np.median(residual))) or 1.0
     h = leverages(standardized_features(X))
@@ -604,20 +732,48 @@ def _rank_quantities(estimator, X, y, ids, groups):
                     np.full(len(y), np.nan), f"{source} loss", ids, why, None,
                     table_faults(X, None, ids, groups))
 
+# %% ../nbs/56_any_labels.ipynb #anyl54b0
+def _by_name(pred_probs, names):
+    "As numbers, the columns of a DataFrame in the order of these names"
+    if isinstance(pred_probs, torch.Tensor): pred_probs = pred_probs.detach().cpu()
+    columns = [str(_plain_label(c)) for c in getattr(pred_probs, "columns", ())]
+    wanted = [str(_plain_label(c)) for c in names]
+    try: p = (pred_probs.to_numpy(dtype=float, na_value=np.nan)
+              if hasattr(pred_probs, "iloc") else np.asarray(pred_probs, dtype=float))
+    except (TypeError, ValueError): raise ValueError(
+        "pred_probs must hold numbers, one row a point") from None
+    if sorted(columns) == sorted(wanted):
+        return p[:, [columns.index(name) for name in wanted]]
+    if columns == list(map(str, range(len(columns)))): return p  # without names
+    raise ValueError(
+        f"pred_probs has the columns {some_names(columns)}, the labels are "
+        f"{some_names(wanted)}: name the columns by the labels, or give an array with "
+        "columns in the order of the labels; and classes where y lacks some")
+
+
 # %% ../nbs/56_any_labels.ipynb #anyl055
 def _rank_sets(estimator, X, y, pred_probs, ids, groups):
     "Several labels a row, [n, L] of 0 and 1: by the loss of all of them, held out"
-    names, values = getattr(y, "columns", range(np.shape(y)[1])), np.asarray(y) * 1.0
+    names = list(getattr(y, "columns", range(np.shape(y)[1])))
+    if len(names) == 1 and not np.isin(np.asarray(y), (0, 1)).all(): raise ValueError(
+        "y has one column: give its labels as [n], as y.iloc[:, 0] or y.ravel()")
+    values = _as_numbers(y, ids)
     if not np.isin(values, (0, 1)).all(): raise ValueError(
         "y must hold 0 or 1 for each of several labels, [n, L], or one label, [n]")
     if pred_probs is None:
         if estimator is None: raise ValueError("give a model, or pred_probs [n, L]")
-        pred_probs = _held_out(estimator, X, y, groups, "predict_proba")
+        same = [name for name, each in zip(names, values.T) if np.ptp(each) == 0]
+        if same: raise ValueError(f"the label {some_names(same)} is the same in all "
+                                  "rows: leave it out, or give pred_probs")
+        pred_probs = _held_out(estimator, X, values.astype(int), groups,
+                               "predict_proba")
     if isinstance(pred_probs, list):  # one array [n, 2] for each label
-        pred_probs = np.stack([p[:, -1] for p in pred_probs], 1)
-    p = np.asarray(pred_probs, dtype=float)
+        pred_probs = np.stack([np.asarray(p)[:, -1] for p in pred_probs], 1)
+    p = _by_name(pred_probs, names)
     if p.shape != values.shape: raise ValueError(
         f"pred_probs must have the shape of y, {values.shape}, got {p.shape}")
+    if not ((p >= 0) & (p <= 1)).all(): raise ValueError(
+        "pred_probs must be probabilities, from 0 to 1, of each label")
     own = np.where(values == 1, p, 1 - p).clip(1e-12)
     scores, sure = -np.log(own).sum(1), np.where(p > 0.5, p, 1 - p).prod(1)
     def words(row): return " + ".join(str(names[k]) for k in np.flatnonzero(row))
@@ -633,12 +789,12 @@ def _rank_sets(estimator, X, y, pred_probs, ids, groups):
 # %% ../nbs/56_any_labels.ipynb #anyl057
 MOST_PARAMETERS = 1500  # a larger regression is judged by cross-validation
 
-def _read_probabilities(pred_probs, classes, n):
+def _read_probabilities(pred_probs, classes, n, ids=None):
     "As an array [n, C] in the order of the classes"
-    if set(getattr(pred_probs, "columns", ())) == set(map(_plain_label, classes)):
-        pred_probs = pred_probs[list(classes)]
-    if isinstance(pred_probs, torch.Tensor): pred_probs = pred_probs.detach().cpu()
-    p = np.asarray(pred_probs, dtype=float)
+    p = _by_name(pred_probs, classes)
+    gaps = np.isnan(p).reshape(len(p), -1).any(1)
+    if gaps.any(): raise ValueError("pred_probs has no number in rows " + some_names(
+        (np.arange(len(p)) if ids is None else ids)[gaps]))
     if p.shape in ((n,), (n, 1)) and len(classes) == 2:
         p = np.stack([1 - p.reshape(n), p.reshape(n)], 1)
     if p.shape != (n, len(classes)): raise ValueError(
@@ -649,10 +805,13 @@ def _read_probabilities(pred_probs, classes, n):
                          "in the sum of a row")
     return p
 
-def _judge(estimator, X, y, groups, pred_probs, coded):
+
+# %% ../nbs/56_any_labels.ipynb #anyl57b0
+def _judge(estimator, X, y, groups, pred_probs, coded, ids):
     "Held-out probabilities [n, C], where they come from, and the twin if there is one"
     if pred_probs is not None:
-        return _read_probabilities(pred_probs, coded.classes, len(y)), "given", None
+        p = _read_probabilities(pred_probs, coded.classes, len(y), ids)
+        return p, "given", None
     if estimator is None:
         raise ValueError("without a model, give pred_probs: class probabilities [n, C]")
     if not hasattr(estimator, "fit"): raise TypeError(
@@ -662,10 +821,10 @@ def _judge(estimator, X, y, groups, pred_probs, coded):
         "y must hold at least two classes, got only "
         f"{_plain_label(coded.classes[0])!r}")
     twin = _small_twin(estimator, X, y) if _kind(estimator) == "logistic" else None
-    if twin is not None:
-        p = leave_one_out_outputs(*twin).softmax(1).numpy()
-        return p, "leave-one-out", twin
-    return held_out_probabilities(estimator, X, y, groups=groups), "out-of-fold", None
+    with suppress(SingularHessianError):  # what depends on others is cross-validated
+        if twin is not None: return (
+            leave_one_out_outputs(*twin).softmax(1).numpy(), "leave-one-out", twin)
+    return held_out_probabilities(estimator, X, y, groups=groups), "out-of-fold", twin
 
 def _small_twin(estimator, X, y):
     "The twin where a dense matrix [p, p] is small and an optimum is there; else None"
@@ -677,11 +836,23 @@ def _small_twin(estimator, X, y):
         if "no optimum" in str(error): return None
         raise
 
+
 # %% ../nbs/56_any_labels.ipynb #anyl058
+def _calibrated_loss(codes, p):
+    "−log π of the given label, with β and one share of mistakes by equation (3), [n]"
+    some = np.random.RandomState(0).permutation(len(p))[:MOST_FITTED]
+    power = _with_one_share(np.log(p[some].clip(1e-9)), codes[some])[1]
+    logs = np.log(p.clip(1e-300))
+    logs = power * (logs - logs.max(1, keepdims=True))
+    return np.log(np.exp(logs).sum(1)) - logs[np.arange(len(p)), codes]
+
 def _scores(method, p, source, twin, coded, X, progress):
     "Scores [n], high is suspect, and what they are called"
     own = p[np.arange(len(p)), coded.codes].clip(1e-300)
-    if method in (None, "margin"):
+    if method is None:
+        return _calibrated_loss(coded.codes, p), (
+            f"calibrated loss by {source} probabilities")
+    if method == "margin":
         logs = np.log(p.clip(1e-300))
         return margin_score(logs, coded.codes), f"margin of {source} probabilities"
     if method in ("leave-one-out loss", "out-of-fold loss"):
@@ -694,6 +865,9 @@ def _scores(method, p, source, twin, coded, X, progress):
         f"method {method!r} needs a model whose gradients are known: logistic "
         "regression or a torch module. Without, there are None, 'margin', 'out-of-fold "
         "loss' and 'k-NN disagreement'")
+    if method == "self-influence by EKFAC": raise ValueError(
+        "EKFAC is about the layers of a network: for logistic regression take "
+        "method='self-influence'")
     ranked = find_mislabeled(*twin[:4], method=method, progress=progress,
                              hessian_regularization=twin.hessian_regularization)
     return ranked.scores, ranked.method
@@ -717,13 +891,41 @@ def _warn_of_probabilities(p, coded, count):
         "in the mean square. Take the list with care", ConvergenceWarning, stacklevel=4)
     elif not count.trusted: warnings.warn(str(count), stacklevel=4)
 
+# %% ../nbs/56_any_labels.ipynb #anyl61b0
+def _check_lengths(X, y, estimator):
+    "Complaints before any work"
+    if isinstance(estimator, type): raise TypeError(
+        f"model must be an estimator, {estimator.__name__}(), and not its class")
+    try: np.ndim(y)
+    except ValueError: raise ValueError(
+        "y holds lists of different lengths: give 0 or 1 for each of several labels, "
+        "[n, L]") from None
+    if X is None and estimator is not None: raise ValueError("x is missing")
+    length = None if X is None else X.shape[0] if hasattr(X, "shape") else len(X)
+    if length not in (None, len(y)): raise ValueError(
+        f"x and y differ in length: {length} and {len(y)}")
+    if len(y) < 4: raise ValueError(f"y must hold at least 4 labels, got {len(y)}")
+
+def _check_order(**parts):
+    "Where two parts have the same names of rows, they must be in the same order"
+    named = {name: part.index for name, part in parts.items() if hasattr(part, "iloc")}
+    for (one, index), (other, index2) in combinations(named.items(), 2):
+        if len(index) != len(index2) or index.equals(index2): continue
+        if not (index.is_unique and index2.is_unique and index.isin(index2).all()):
+            continue  # their rows are matched by their place
+        raise ValueError(
+            f"{one} and {other} have the same index in another order: take "
+            f"{other}.loc[{one}.index], or, if their rows do belong together as they "
+            f"stand, {other}.reset_index(drop=True)")
+
+
 # %% ../nbs/56_any_labels.ipynb #anyl061
 def rank_table(
     estimator,  # a classifier of scikit-learn, fitted or not; None with `pred_probs`
     X,  # inputs as the estimator takes them, [n, …]; None with `pred_probs`
     y,  # labels of any coding, [n]
     *,
-    method: str | None = None,  # None: margin; "self-influence", …: logistic regression
+    method: str | None = None,  # None: calibrated loss; or a name in `METHODS`
     pred_probs=None,  # class probabilities by a model that did not see the row, [n, C]
     classes=None,  # the label of each column of `pred_probs`, [C]; None: sorted
     ids=None,  # names of the rows, [n]; None: the index of y or X, else 0, 1, …
@@ -732,7 +934,8 @@ def rank_table(
     """Rank the rows of a table by how suspect their labels are.
 
     Logistic regression is judged by leave-one-out probabilities from one fit, any other
-    estimator by out-of-fold ones, with duplicates in one fold. Duplicates with
+    estimator by out-of-fold ones, with duplicates in one fold. The score is the loss,
+    after one power has calibrated the probabilities. Duplicates with
     conflicting labels come first, whatever the model says. Warns of a model without
     information, or that is too weak to count wrong labels. Raises `ValueError` for bad
     data, and says in which rows.
@@ -741,13 +944,17 @@ def rank_table(
         raise ValueError(f"method must be None or one of {['influence', *METHODS]}, "
                          f"got {method!r}")
     _check_lengths(X, y, estimator)
+    _check_order(x=X, y=y, pred_probs=pred_probs)
     ids = row_names(X, y) if ids is None else np.asarray(ids)
     groups = np.arange(len(y)) if X is None else duplicate_groups(X)
     if np.ndim(y) == 2: return _rank_sets(estimator, X, y, pred_probs, ids, groups)
     if _are_quantities(estimator, y):
         return _rank_quantities(estimator, X, y, ids, groups)
     coded = coded_labels(y, classes)
-    p, source, twin = _judge(estimator, X, y, groups, pred_probs, coded)
+    if coded.classes.dtype.kind == "f" and pred_probs is None and (
+            coded.classes != np.round(coded.classes)).any(): raise ValueError(
+        "y holds quantities and the estimator is a classifier: give a regressor")
+    p, source, twin = _judge(estimator, X, y, groups, pred_probs, coded, ids)
     scores, name = _scores(method, p, source, twin, coded, X, progress)
     scores = _lifted(scores, conflicting(groups, coded.codes))
     count = count_wrong(coded.codes, p, f"{source} probabilities")
@@ -757,13 +964,6 @@ def rank_table(
     return Suspects(np.argsort(-scores, kind="stable"), scores, *named, p.max(1), name,
                     ids, reasons(X, coded, p, groups, ids), count, faults, groups)
 
-def _check_lengths(X, y, estimator):
-    "Complaints before any work"
-    if X is None and estimator is not None: raise ValueError("x is missing")
-    length = None if X is None else X.shape[0] if hasattr(X, "shape") else len(X)
-    if length not in (None, len(y)): raise ValueError(
-        f"x and y differ in length: {length} and {len(y)}")
-    if len(y) < 4: raise ValueError(f"y must hold at least 4 labels, got {len(y)}")
 
 # %% ../nbs/56_any_labels.ipynb #anyl06t
 MOST_WORK = 2e9  # n²d and more: near copies and neighbors are not looked for

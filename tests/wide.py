@@ -336,7 +336,7 @@ def whole_experiments():
                       before="kept = stored")
     def in_columns(rows):
         return {f"{name}, {k}": [row[name] for row in rows[k:k + 20]]
-                for k in range(0, 100, 20) for name in rows[0]}
+                for k in range(0, len(rows), 20) for name in rows[0]}
     again = in_columns(page["all_errors"]()["rows"])
     kept = in_columns(page["stored"]("retraining_errors")["rows"])
     assert again.keys() == kept.keys()
@@ -344,7 +344,7 @@ def whole_experiments():
     page = of_chapter("33_failures", "2a0e39fb", "0c21ab11", "746ab633",
                       module="influence_nb.failures", before="memory = stored")
     same_results(page["memorization_experiment"](), "memorization", 1e-12)
-    return "40 data sets, 100 data sets, 400 trainings"
+    return "40 data sets, 120 data sets, 400 trainings"
 
 
 def convolution():
