@@ -188,15 +188,18 @@ def with_one_fewer(
     decision: Decision,  # the problem
     fit: ChangedFit,  # turned
     max_refits: int,  # when to give up
+    few: int = 10,  # of so few points each is given back in turn, of more the weakest
 ) -> ChangedFit | None:  # turned, with one point fewer
     "Give the weakest point back, and exchange others until the answer turns."
-    weakest = decision.pushes(fit)[fit.rows].argmax()
-    rows = torch.cat([fit.rows[:weakest], fit.rows[weakest + 1:]])
-    fit = decision.refit(rows, fit.theta)
-    while fit is not None and not fit.turned:
-        if decision.num_refits >= max_refits: return None
-        fit = better_exchange(decision, fit)
-    return fit
+    order = decision.pushes(fit)[fit.rows].argsort(descending=True).tolist()
+    for given in order if len(order) <= few else order[:1]:
+        rows = torch.cat([fit.rows[:given], fit.rows[given + 1:]])
+        fewer = decision.refit(rows, fit.theta)
+        while fewer is not None and not fewer.turned:
+            if decision.num_refits >= max_refits: return None
+            fewer = better_exchange(decision, fewer)
+        if fewer is not None: return fewer
+    return None
 
 def polish(
     decision: Decision,  # the problem

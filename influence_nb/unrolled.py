@@ -10,6 +10,7 @@ __all__ = ['BLOCK_ELEMENTS', 'PIECE_ELEMENTS', 'QUERY_ELEMENTS', 'sgd_update', '
 
 # %% ../nbs/32_unrolled.ipynb #520abcc9
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 import torch
@@ -73,16 +74,33 @@ class TrainingStep(NamedTuple):
     indices: torch.Tensor  # which training points were in the batch, [B] int
     options: dict  # settings of the update at that step
 
+# %% ../nbs/32_unrolled.ipynb #32f00082
+#| code-fold: true
+#| code-summary: "Settings that are refused"
+def _refuse_settings(optimizer):
+    "What no update function here does, in any group of parameters"
+    first, of_adam = optimizer.param_groups[0], "betas" in optimizer.defaults
+    for group in optimizer.param_groups:
+        for name in ("dampening", "maximize", "amsgrad"):
+            if group.get(name): raise ValueError(f"optimizer: {name} is not supported, "
+                                                 "recreate the optimizer without it")
+        for name in ("momentum", "nesterov", "betas", "eps"):
+            if group.get(name) != first.get(name): raise ValueError(
+                f"optimizer: {name} differs between groups of parameters; only lr "
+                "and weight_decay may")
+        lr = group.get("lr")
+        coarse = isinstance(lr, torch.Tensor) and lr.dtype != torch.float64
+        if of_adam and coarse: raise ValueError(
+            "optimizer: lr is a tensor, which Adam divides in its own precision: "
+            "give lr as a number")
+
 # %% ../nbs/32_unrolled.ipynb #7fa0808d
 def update_rule(
     optimizer: torch.optim.Optimizer,  # SGD, Adam or AdamW
 ) -> tuple:  # (update function, number of state vectors)
     """The update of an optimizer as a function. Raises `ValueError` for what is not
     known."""
-    options = optimizer.defaults
-    for name in ("dampening", "maximize", "amsgrad"):
-        if options.get(name): raise ValueError(
-            f"optimizer: {name} is not supported, recreate the optimizer without it")
+    _refuse_settings(optimizer)
     if isinstance(optimizer, torch.optim.SGD): return sgd_update, 1
     if isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW):
         return adam_update, 2
@@ -94,7 +112,9 @@ def step_options(
     f: LossOfParameters,  # names and sizes of the parameters
     model: nn.Module,  # whose parameters the optimizer holds
 ) -> dict:  # keyword arguments of its update function
-    "The settings of the coming step; groups may differ in rate and weight decay."
+    """The settings of the coming step; groups may differ in rate and weight decay.
+    Raises `ValueError` for what the update function does not know."""
+    _refuse_settings(optimizer)
     groups, given = optimizer.param_groups, optimizer.param_groups[0]
     def spread(name):
         if all(group[name] == given[name] for group in groups):
@@ -106,7 +126,8 @@ def step_options(
     options = dict(rate=spread("lr"), weight_decay=spread("weight_decay"))
     if isinstance(optimizer, torch.optim.SGD):
         return options | {name: given[name] for name in ("momentum", "nesterov")}
-    decoupled = isinstance(optimizer, torch.optim.AdamW)
+    decoupled = given.get("decoupled_weight_decay",
+                          isinstance(optimizer, torch.optim.AdamW))
     return options | dict(betas=given["betas"], eps=given["eps"], decoupled=decoupled)
 
 # %% ../nbs/32_unrolled.ipynb #a4cbd1f2
@@ -158,6 +179,12 @@ def _refuse_optimizer(optimizer, model, names):
     if optimizer.state: raise ValueError(
         "optimizer has stepped before: make the run before the first step")
 
+def _refuse_late_momentum(before, now):
+    "torch begins a velocity at the first step that has momentum"
+    if now.get("momentum") and not before["momentum"]: raise ValueError(
+        "optimizer: momentum was zero in the step before; a velocity that begins in "
+        "the middle of a run is not supported")
+
 def _rows(indices, n):
     "Numbers of training points, also from a mask"
     indices = torch.as_tensor(indices, device="cpu")
@@ -200,6 +227,7 @@ class TrainingRun:
             "this run was loaded from a file: it can be asked, but not go on")
         indices = _rows(indices, len(self.x))
         options = step_options(self.optimizer, self.f, self.model)
+        if self.steps: _refuse_late_momentum(self.steps[-1].options, options)
         self.steps.append(TrainingStep(indices, options))
         self.optimizer.step()
 
@@ -375,6 +403,27 @@ def _back_in_order(run, number, state, batch, order, block):
     block[:] = found
     return batch.product(by_gradient, block[0])
 
+# %% ../nbs/32_unrolled.ipynb #32f00081
+#| code-fold: true
+#| code-summary: "Side by side"
+def _blocks(columns, p, device):
+    "How many blocks the columns are cut into, and how many go side by side"
+    count = -(-columns // max(16, BLOCK_ELEMENTS // p))
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    threads = max(1, min(threads, columns // 16))
+    return -(-count // threads) * threads, threads
+
+def _side_by_side(work, blocks, threads):
+    "`work(block)` for each, several at a time with one processor each"
+    if threads == 1: return [work(block) for block in blocks]
+    before = torch.get_num_threads()
+    def alone(block):
+        torch.set_num_threads(1)  # of this thread
+        return work(block)
+    try:
+        with ThreadPoolExecutor(threads) as pool: return list(pool.map(alone, blocks))
+    finally: torch.set_num_threads(before)  # for threads to come
+
 # %% ../nbs/32_unrolled.ipynb #32f00063
 @derivative_sweep.fast
 def _sweep_in_columns(run, states, queries):
@@ -387,18 +436,21 @@ def _sweep_in_columns(run, states, queries):
 
 def _swept(run, states, queries, modules):
     order, _ = column_order(run.f, modules)
-    at_once = max(16, BLOCK_ELEMENTS // len(order))
+    count, threads = _blocks(queries.shape[1], len(order), queries.device)
     blocks = [[part.contiguous()] + [torch.zeros_like(part) for _ in range(run.vectors)]
-              for part in queries[order].split(at_once, 1)]
+              for part in queries[order].chunk(count, 1)]
     width = sum(len(m.weight) for _, m in modules if hasattr(m, "weight"))
+    width += queries.shape[1] // 8  # the shares of a piece are kept until it is done
     for piece in _pieces(run, states, width):
         rows = [run.steps[number].indices for number, _ in piece]
         thetas, together = [theta for _, (theta, _) in piece], torch.cat(rows)
         batches = column_batches(run.f, modules, thetas, run.x[together],
                                  run.y[together], [len(part) for part in rows])
-        for (number, state), batch, indices in zip(piece, batches, rows):
-            parts = [_back_in_order(run, number, state, batch, order, block)
-                     for block in blocks]
+        def back(block):
+            return [_back_in_order(run, *step, batch, order, block)
+                    for step, batch in zip(piece, batches)]
+        shares = _side_by_side(back, blocks, threads)
+        for (number, _), indices, *parts in zip(piece, rows, *shares):
             yield number, indices, torch.cat(parts, 1)
 
 # %% ../nbs/32_unrolled.ipynb #bb8b03c9
@@ -418,11 +470,12 @@ def repeated_end(
     for number, (end, state) in enumerate(states_of(run)):
         wanted = kept is not None and number < len(run.steps)
         if wanted and number % every == 0: kept[number] = end, state
-    off = (end - reached).norm() / (end - run.f.theta).norm()
-    if off < 1e3 * torch.finfo(end.dtype).eps * len(run.steps): return end
+    away, way = (end - reached).norm(), (end - run.f.theta).norm()
+    rounding = min(1e3 * torch.finfo(end.dtype).eps * len(run.steps), 1e-2)
+    if away <= rounding * way: return end
     raise ValueError("run cannot be repeated: its end differs from the model by "
-                     f"{off:.1e} of the way. Dropout, batch-norm, clipped gradients "
-                     "or steps that were not recorded?")
+                     f"{away / way:.1e} of the way. Dropout, batch-norm, clipped "
+                     "gradients or steps that were not recorded?")
 
 # %% ../nbs/32_unrolled.ipynb #2e518a6c
 def training_rows(
