@@ -692,8 +692,11 @@ def _one(outputs, rows):
 def _losses_with(f, outputs, y):
     "Losses of batches with these outputs and targets y [K, b, …], and of samples"
     def of_one(o, t): return f.loss_of(_one(o, None), t[None])
-    try: return (vmap(f.loss_of, in_dims=(None, 0))(outputs, y),
-                 vmap(vmap(of_one), in_dims=(None, 0))(outputs, y))
+    def copies(part):
+        return part.expand(k, *part.shape) if isinstance(part, torch.Tensor) else part
+    k = len(_tensors(y)[0])  # both sides have the dimension, or Huber's loss warns
+    try: return (vmap(f.loss_of)(tree_map(copies, outputs), y),
+                 vmap(vmap(of_one))(tree_map(copies, outputs), y))
     except Exception: y = y[: max(1, MOST_IN_LOOP // len(_tensors(y)[0][0]))]
     each = [torch.stack([f.loss_of(_one(outputs, slice(i, i + 1)), t[i:i + 1])
                          for i in range(len(t))]) for t in y]
