@@ -711,7 +711,8 @@ def _other_targets(y, b, most, like):
     "Targets in random order, in so many batches of b, [K, b, …]"
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(len(y), generator=generator, device="cpu")
-    order = order[torch.arange(b * min(most, -(-len(y) // b))) % len(y)]
+    count = b * min(most, -(-len(y) // b))
+    order = order[torch.arange(count, device="cpu") % len(y)]
     return y[order.view(-1, b).to(like.device)]
 
 # %% ../nbs/13_objective.ipynb #13rest06
