@@ -144,6 +144,10 @@ IS_DARK = """() => {
   return r + g + b < 200 && (document.documentElement.matches('.quarto-dark') || document.body.matches('.quarto-dark'));
 }"""
 
+# The page is in this scheme, and so are the explorers, which look once a page has faded.
+FOLLOWS = f"""scheme => ({IS_DARK})() === (scheme === 'dark')
+  && [...document.querySelectorAll('.ifx[data-theme]')].every(ifx => ifx.dataset.theme === scheme)"""
+
 # Fonts and formulas are there, and what was changed has been painted.
 SETTLE = """async () => {
   await document.fonts.ready;
@@ -331,9 +335,7 @@ def turn_to(page, scheme, size):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(size)
     try:
-        page.wait_for_function(f"() => ({IS_DARK})() === "
-                               f"{'true' if scheme == 'dark' else 'false'}",
-                               timeout=10_000)
+        page.wait_for_function(FOLLOWS, arg=scheme, timeout=10_000)
     except TooLate: return where, [f"{where}: the page does not follow"]
     page.evaluate(SETTLE)
     return where, []
