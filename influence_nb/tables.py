@@ -472,17 +472,17 @@ def _with_given(logs, codes, matrix, shift):
     prior /= prior.sum(1, keepdims=True)
     return prior, prior * matrix[:, codes].T
 
-def _own(logs, codes, power):
-    "π of the given label where nothing is shifted: p to the power β, in sum 1, [n]"
+def _log_own(logs, codes, power):
+    "log π of the given label where nothing is shifted: p to the power β, in sum 1, [n]"
     logs = power * (logs - logs.max(1, keepdims=True))
-    return np.exp(logs[np.arange(len(logs)), codes]) / np.exp(logs).sum(1)
+    return logs[np.arange(len(logs)), codes] - np.log(np.exp(logs).sum(1))
 
 def _with_one_share(logs, codes):
     "(log likelihood, β, T, b) where T has one number, and b none"
     (n, C), best = logs.shape, (-np.inf,)
     right = 0.9 + 0.1 / C  # the share of labels that are right
     for power in np.logspace(1.5, -1, 26):
-        own = _own(logs, codes, power)
+        own = np.exp(_log_own(logs, codes, power))
         for _ in range(10):
             other = (1 - right) / max(C - 1, 1)
             given = other + (right - other) * own
@@ -842,9 +842,7 @@ def _calibrated_loss(codes, p):
     "−log π of the given label, with β and one share of mistakes by equation (3), [n]"
     some = np.random.RandomState(0).permutation(len(p))[:MOST_FITTED]
     power = _with_one_share(np.log(p[some].clip(1e-9)), codes[some])[1]
-    logs = np.log(p.clip(1e-300))
-    logs = power * (logs - logs.max(1, keepdims=True))
-    return np.log(np.exp(logs).sum(1)) - logs[np.arange(len(p)), codes]
+    return -_log_own(np.log(p.clip(1e-300)), codes, power)
 
 def _scores(method, p, source, twin, coded, X, progress):
     "Scores [n], high is suspect, and what they are called"
