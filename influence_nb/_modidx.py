@@ -649,6 +649,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'influence_nb.faults._outlier_faults': ('table_faults.html#_outlier_faults', 'influence_nb/faults.py'),
                                      'influence_nb.faults._unlabeled': ('table_faults.html#_unlabeled', 'influence_nb/faults.py'),
                                      'influence_nb.faults.coded_column': ('table_faults.html#coded_column', 'influence_nb/faults.py'),
+                                     'influence_nb.faults.column_names': ('table_faults.html#column_names', 'influence_nb/faults.py'),
                                      'influence_nb.faults.conflicting': ('table_faults.html#conflicting', 'influence_nb/faults.py'),
                                      'influence_nb.faults.duplicate_groups': ( 'table_faults.html#duplicate_groups',
                                                                                'influence_nb/faults.py'),

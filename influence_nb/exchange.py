@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 import numpy as np
+from .faults import column_names
 from .suspects import Suspects
 
 # %% ../nbs/57_exchange.ipynb #exch010
@@ -33,11 +34,8 @@ def _row_of(X, i):
     "Column → value of one row; a sentence is called text"
     if X is None: return {}
     if getattr(X, "ndim", 1) == 2 and hasattr(X, "iloc"):
-        values = {}
-        for j, name in enumerate(map(str, X.columns)):  # each in its own type
-            again = f"{name} (column {j})" if name in values else name
-            values[again] = _numbered(X.iloc[i, j])
-        return values
+        return {name: _numbered(X.iloc[i, j])  # each in its own type
+                for j, name in enumerate(column_names(X))}
     value = X.iloc[i] if hasattr(X, "iloc") else X[i]
     if isinstance(value, str): return {"text": value}
     if isinstance(value, dict): return _numbered(value)
