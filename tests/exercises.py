@@ -5,6 +5,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tools"))
 from exercising import NOTHING, exercise_problems
+from promises import keep
 
 WORDS = ("### Exercise 1: twice (•, 5 minutes)\n\nWrite `twice(x)`.\n\n<details>"
          "<summary>Solution</summary>\n\nAdd.\n\n</details>")
@@ -88,11 +89,4 @@ def test_left_out():
     assert list(exercise_problems(said)), "a stub that was not run"
 
 
-def main():
-    for name, test in list(globals().items()):
-        if name.startswith("test_"):
-            test()
-            print(f"exercises: {name.removeprefix('test_')}: as promised")
-
-
-if __name__ == "__main__": main()
+if __name__ == "__main__": keep(globals(), "exercises")

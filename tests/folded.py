@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tools"))
 from folds import EXPORTED, fold
+from promises import keep
 
 
 def code(source, *texts):
@@ -117,11 +118,4 @@ def test_picture_first():
         "why", "draw()", "table"], "a table, too, comes after the picture of the question"
 
 
-def main():
-    for name, test in list(globals().items()):
-        if name.startswith("test_"):
-            test()
-            print(f"folds: {name.removeprefix('test_')}: as promised")
-
-
-if __name__ == "__main__": main()
+if __name__ == "__main__": keep(globals(), "folds")
