@@ -228,7 +228,8 @@ TAKES = re.compile(r"(Takes|About)\b[^.]*\b(minutes|hours?)\b")
 NARROW = 5  # columns of a table whose numbers and intervals fit on one line
 MANY = 7  # columns, from which on a table is set in smaller type
 ONE_NUMBER = r"[-−+]?[\d,]*\.?\d+(e[-+]?\d+)?%?"
-NUMBER = re.compile(rf"{ONE_NUMBER}( ± {ONE_NUMBER})?")
+NUMBER = re.compile(
+    rf"{ONE_NUMBER}( ± {ONE_NUMBER}| \({ONE_NUMBER} to {ONE_NUMBER}\))?")
 
 
 def cells_of(row): return row.find_all(["th", "td"], recursive=False)
