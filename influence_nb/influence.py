@@ -355,23 +355,40 @@ class FittedInverse:
 def _connect(f, factors, x, y, mode, index_sets):
     """Inner products of factors [T, p] with gradients, over all parameters (None) or
     some"""
-    factors = as_samples(factors, "factors", f.theta.device, move=True)
-    shape = getattr(factors, "shape", None)
-    if shape is None or len(shape) != 2 or shape[1] != len(f.theta): raise ValueError(
-        f"factors must have shape [N_test, {len(f.theta)}], got {tuple(shape or ())}")
-    factors = factors.to(f.theta.dtype)
     def product(G, i):
         F, G = (factors, G) if i is None else (factors[:, i], G[:, i])
         return F @ G.T if G.ndim == 2 else torch.tensordot(F, G, dims=([1], [1]))
     all_chunks = gradient_chunks(f, x, y) if mode == "up" else mixed_chunks(f, x, y)
     found = None
     for rows, G in all_chunks:
-        parts = [product(G, i) for i in index_sets]
+        parts = [_finite(product(G, i)) for i in index_sets]
         if len(G) == len(x): return parts
         if found is None: found = [
             part.new_empty(len(part), len(x), *part.shape[2:]) for part in parts]
         for whole, part in zip(found, parts): whole[:, rows] = part
     return found
+
+def _finite(influences):
+    "Influences as they are, unless the inverse overflowed"
+    if influences.sum().isfinite() or influences.isfinite().all(): return influences
+    raise ValueError("influences are NaN or infinite: the curvature is nearly singular "
+                     "or its scale beyond the precision of the model; give a larger "
+                     "hessian_regularization, or scale the loss")
+
+def _connect_blocks(f, factors, x, y, mode, blocks):
+    "One such result for each block"
+    return dict(zip(blocks, _connect(f, factors, x, y, mode, list(blocks.values()))))
+
+# %% ../nbs/17_influence.ipynb #17factr1
+#| code-fold: true
+#| code-summary: "Factors that a caller gives"
+def _checked_factors(f, factors):
+    "Factors that a caller gives, in the precision and on the device of the model"
+    factors = as_samples(factors, "factors", f.theta.device, move=True)
+    shape = getattr(factors, "shape", None)
+    if shape is None or len(shape) != 2 or shape[1] != len(f.theta): raise ValueError(
+        f"factors must have shape [N_test, {len(f.theta)}], got {tuple(shape or ())}")
+    return factors.to(f.theta.dtype)
 
 def _joined_blocks(influence, factors):
     "Factors of all blocks, side by side, [N_test, p]"
@@ -391,10 +408,6 @@ def _joined_blocks(influence, factors):
     joined = f.theta.new_empty(shapes[block][0], len(f.theta))
     for block, i in blocks.items(): joined[:, i] = parts[block].to(joined.dtype)
     return joined
-
-def _connect_blocks(f, factors, x, y, mode, blocks):
-    "One such result for each block"
-    return dict(zip(blocks, _connect(f, factors, x, y, mode, list(blocks.values()))))
 
 # %% ../nbs/17_influence.ipynb #f008ab1b
 #| code-fold: true
@@ -438,6 +451,7 @@ class InfluenceFactors(FittedInverse):
     ) -> torch.Tensor:  # [N_test, N_train], with *x.shape[1:] behind in "perturbation"
         "Connect factors with training points, a bounded number of them at a time."
         x, y, *_ = _check_arguments(self, x, y, None, None, mode, ("x", "y"))
+        factors = _checked_factors(self.f, factors)
         return _connect(self.f, factors, x, y, mode, [None])[0]
 
     def _self_scores(self, x, y):  # to override where a point needs no factor
@@ -476,7 +490,7 @@ class BlockFactors(InfluenceFactors):
     ) -> dict:  # block name → influences, as `influences_from_factors` gives them
         "The share of each block; the shares add up to the whole."
         x, y, *_ = _check_arguments(self, x, y, None, None, mode, ("x", "y"))
-        together = _joined_blocks(self, factors)
+        together = _checked_factors(self.f, _joined_blocks(self, factors))
         return _connect_blocks(self.f, together, x, y, mode, self.blocks)
 
 # %% ../nbs/17_influence.ipynb #17stream1

@@ -29,8 +29,9 @@ def _sample_elements(plan, x, y, second_order_mode):
     x, y = x[:1], y[:1]
     passed = piece_pass(plan, x)
     C, zero = passed.outputs.numel(), torch.zeros_like(passed.outputs)
-    kept = [*passed.inputs.values(), *passed.pull_deltas(zero).values()]
-    elements = 4 * C + 2 * sum(part.numel() for part in kept)
+    inputs, deltas = passed.inputs.values(), passed.pull_deltas(zero).values()
+    kept = [*inputs, *inputs, *deltas, *deltas, *deltas]  # rotated; and δ² of columns
+    elements = 4 * C + sum(part.numel() for part in kept)
     if plan.rest is not None: elements += 2 * len(plan.rest.theta)
     if second_order_mode == "empirical_fisher": return elements
     dense = loss_hessian(plan.f, passed.outputs, y).form == "dense"
@@ -39,9 +40,8 @@ def _sample_elements(plan, x, y, second_order_mode):
 # %% ../nbs/73_kronecker.ipynb #6fc458d0
 #| code-fold: true
 #| code-summary: "The data in chunks"
-def _pulled_columns(curvature, plan, second_order_mode, fisher, random_state):
-    """For all the data, some at a time: yield (their `PiecePass`, None), then
-    (the pass, ℓ) for each of their columns, of which there may be none"""
+def _passes(curvature, plan, second_order_mode, fisher, random_state):
+    "For all the data, some at a time: yield (their `PiecePass`, their columns ℓ)"
     f, generator = curvature.f, torch.Generator().manual_seed(random_state)
     elements = None
     for x, y in curvature.data:
@@ -49,10 +49,8 @@ def _pulled_columns(curvature, plan, second_order_mode, fisher, random_state):
         for rows in chunks(len(x), elements):
             passed = piece_pass(plan, x[rows])
             counted("samples", rows.stop - rows.start)
-            yield passed, None
             options = second_order_mode, fisher, generator
-            for column in cotangents(f, passed.outputs, y[rows], *options):
-                yield passed, column
+            yield passed, cotangents(f, passed.outputs, y[rows], *options)
 
 # %% ../nbs/73_kronecker.ipynb #491b1cf9
 #| code-fold: true
@@ -72,19 +70,18 @@ def _first_pass(curvature, plan, *options):
     A, S, blocks, N = {}, {}, {}, curvature.num_samples
     form = {piece.name: piece.form for piece in plan.pieces}
     one_hot = {piece.name: piece.one_hot for piece in plan.pieces}
-    for passed, column in _pulled_columns(curvature, plan, *options):
-        if column is None:
-            for name, a in passed.inputs.items():
-                rows = a.flatten(-3, -2)
-                if one_hot[name]: _add(A, name, rows.square().sum(-2) / N)
-                else: _add(A, name, rows.mT @ rows / N)
-            continue
-        for name, delta in passed.pull_deltas(column).items():
-            rows = delta.flatten(-3, -2)
-            _add(S, name, rows.mT @ rows / (N * delta.shape[-2]))
-        for name, G in passed.pull_rows(column).items():
-            total = G.T @ G if form[name] == "exact" else G.square().sum(0)
-            _add(blocks, name, total / N)
+    for passed, columns in _passes(curvature, plan, *options):
+        for name, a in passed.inputs.items():
+            rows = a.flatten(-3, -2)
+            if one_hot[name]: _add(A, name, rows.square().sum(-2) / N)
+            else: _add(A, name, rows.mT @ rows / N)
+        for column in columns:
+            for name, delta in passed.pull_deltas(column).items():
+                rows = delta.flatten(-3, -2)
+                _add(S, name, rows.mT @ rows / (N * delta.shape[-2]))
+            for name, G in passed.pull_rows(column).items():
+                total = G.T @ G if form[name] == "exact" else G.square().sum(0)
+                _add(blocks, name, total / N)
     return {name: (A[name], S[name]) for name in A}, blocks
 
 # %% ../nbs/73_kronecker.ipynb #bbf7b232
@@ -110,10 +107,15 @@ def _gradients(a, delta):
         G = delta[..., rows, :, :].mT @ a[..., rows, :, :]
         yield rows, G.movedim(-3, 0)  # with groups [·, groups, out, in]
 
-def _sum_of_squares(a, delta):
-    "Σ over samples of squared gradients; with one position a product of squares"
-    if a.shape[-2] == 1: return delta[..., 0, :].square().mT @ a[..., 0, :].square()
+def _column_squares(a, delta):
+    "Σ over samples of a column's squared gradients; with one position only its δ²"
+    if a.shape[-2] == 1: return delta.square()
     return sum(G.square().sum(0) for _, G in _gradients(a, delta))
+
+def _sum_of_squares(a, squares):
+    "The same of all columns: with one position they share the a² that is missing"
+    if a.shape[-2] > 1: return squares
+    return squares[..., 0, :].mT @ a[..., 0, :].square()
 
 def _rotate(rows, U):
     "Rows [(groups,) n, positions, k] in the basis U [(groups,) k, k]; None: as is"
@@ -126,15 +128,18 @@ def _rotate(rows, U):
 def _second_pass(curvature, plan, bases, *options):
     "{piece: Λ} by equation (8)"
     total = {}
-    for passed, column in _pulled_columns(curvature, plan, *options):
-        if column is None:
-            rotated = {name: _rotate(passed.inputs[name], U_A)
-                       for name, (_, U_A) in bases.items()}
-            continue
-        deltas = passed.pull_deltas(column)
-        for name, a in rotated.items():
-            squares = _sum_of_squares(a, _rotate(deltas[name], bases[name][0]))
-            _add(total, name, squares / curvature.num_samples)
+    for passed, columns in _passes(curvature, plan, *options):
+        rotated = {name: _rotate(passed.inputs[name], U_A)
+                   for name, (_, U_A) in bases.items()}
+        squares = {}
+        for column in columns:
+            deltas = passed.pull_deltas(column)
+            for name, a in rotated.items():
+                delta = _rotate(deltas[name], bases[name][0])
+                _add(squares, name, _column_squares(a, delta))
+        for name, part in squares.items():
+            found = _sum_of_squares(rotated[name], part)
+            _add(total, name, found / curvature.num_samples)
     return total
 
 # %% ../nbs/73_kronecker.ipynb #68bef885
@@ -218,6 +223,9 @@ def _products(s, alpha):
 
 def _local(places, block):
     "Numbers of parameters in θ → their numbers in the block"
+    first, size = block[0], len(block)
+    if torch.equal(block, torch.arange(size, device=block.device) + first):
+        return places - first  # neighbors, as the parameters of a layer mostly are
     order = torch.argsort(block)
     return order[torch.searchsorted(block[order], places)]
 
@@ -309,9 +317,10 @@ def kronecker_scores(
 
 def _hadamard_scores(terms, test, train):
     "Equation (2)"
-    (a, delta), (a_train, delta_train), total = test, train, 0
+    (a, delta), (a_train, delta_train) = test, train
+    total = a.new_zeros(len(a), len(a_train))
     for v, u in zip(*(part.to(a) for part in terms)):
-        total = total + ((delta * v) @ delta_train.T) * ((a * u) @ a_train.T)
+        total.addcmul_((delta * v) @ delta_train.T, (a * u) @ a_train.T)
     return total
 
 def kept_terms(

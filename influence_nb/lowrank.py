@@ -80,8 +80,8 @@ class LowRankInverse:
         values, wide = self.values.to(U.dtype)[:, None], B.to(U.dtype)
         coefficients = U.T @ wide
         if damping == 0: return (U @ (coefficients / values)).to(B.dtype)
-        taken = U @ (coefficients * (values / (values + damping) / damping))
-        return (wide / damping - taken).to(B.dtype)
+        taken = U @ (coefficients * (values / (values + damping) / -damping))
+        return taken.add_(wide, alpha=1 / damping).to(B.dtype)
 
     def to(self, device):  # move the eigenpairs
         self.values = self.values.to(device)

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import register_pytree_node, tree_map
-from torch.utils.data import DataLoader, Dataset, SequentialSampler
+from torch.utils.data import (BatchSampler, DataLoader, Dataset, SequentialSampler,
+                              TensorDataset, default_collate)
 
 # %% ../nbs/13_objective.ipynb #13000008
 def plain_loss(
@@ -193,16 +193,24 @@ def _private_copy(model):
 
 # %% ../nbs/13_objective.ipynb #13000020
 ONE_AT_A_TIME = threading.RLock()  # the switches below are shared by all threads
+_KERNELS = torch.backends.cuda  # of attention; `math` is the plain one
+_SWITCHES = [(torch.backends.mha.get_fastpath_enabled,
+              torch.backends.mha.set_fastpath_enabled, False)]
+_SWITCHES += [(getattr(_KERNELS, f"{kind}_sdp_enabled"),
+               getattr(_KERNELS, f"enable_{kind}_sdp"), kind == "math")
+              for kind in ("flash", "mem_efficient", "cudnn", "math")
+              if hasattr(_KERNELS, f"enable_{kind}_sdp")]
 
 @contextmanager
 def _plain_formulas(recurrent):
     "Formulas that can be differentiated twice, the same for one sample as for many"
     cudnn = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-    with ONE_AT_A_TIME, sdpa_kernel(SDPBackend.MATH), cudnn:
-        fast = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)
+    with ONE_AT_A_TIME, cudnn:
+        before = [enabled() for enabled, _, _ in _SWITCHES]
+        for _, switch, wanted in _SWITCHES: switch(wanted)
         try: yield
-        finally: torch.backends.mha.set_fastpath_enabled(fast)
+        finally:
+            for (_, switch, _), value in zip(_SWITCHES, before): switch(value)
 
 # %% ../nbs/13_objective.ipynb #13000021
 #| code-fold: true
@@ -333,6 +341,12 @@ def from_array(
 # %% ../nbs/13_objective.ipynb #13000032
 #| code-fold: true
 #| code-summary: "One tensor"
+def _all_finite(tensor):
+    "A sum tells most often; where that is infinite, every entry is asked"
+    if not tensor.is_floating_point(): return True
+    if tensor.element_size() == 1: tensor = tensor.float()  # eight bits have no sums
+    return bool(tensor.sum().isfinite() or tensor.isfinite().all())
+
 def _as_tensor(value, name, device, move, dtype):
     "One tensor on the device, without a graph; refuses what a model cannot take"
     if value is None: raise ValueError(f"{name} is missing")
@@ -352,7 +366,7 @@ def _as_tensor(value, name, device, move, dtype):
     if tensor.is_complex(): raise ValueError(f"{name} is complex: give real numbers")
     if tensor.ndim == 0 or len(tensor) == 0: raise ValueError(
         f"{name} is empty: it needs at least one sample")
-    if not tensor.isfinite().all(): raise ValueError(
+    if not _all_finite(tensor): raise ValueError(
         f"{name} holds NaN or infinite entries: remove those samples")
     return tensor
 
@@ -482,6 +496,29 @@ def as_targets(
     small = (torch.uint8, torch.int8, torch.int16, torch.int32)
     return y.long() if y.dtype in small else y
 
+# %% ../nbs/13_objective.ipynb #13000121
+#| code-fold: true
+#| code-summary: "Batches that are slices of tensors"
+def _is_plain(loader):
+    "Whether it is a `DataLoader` that cuts tensors in order, with nothing changed"
+    if type(loader) is not DataLoader: return False
+    parts = loader.dataset, loader.batch_sampler, loader.sampler
+    kinds = TensorDataset, BatchSampler, SequentialSampler
+    if tuple(map(type, parts)) != kinds: return False
+    data, batches, rows = parts
+    whole = batches.sampler is rows and rows.data_source is data
+    dense = all(part.layout == torch.strided for part in data.tensors)
+    plain = loader.collate_fn is default_collate and not loader.pin_memory
+    return whole and dense and plain and loader.num_workers == 0
+
+def _slices(loader):
+    "The batches of such a loader, copied from its tensors"
+    n, size = len(loader.dataset), loader.batch_size
+    if loader.drop_last: n -= n % size
+    for start in range(0, n, size):
+        rows = slice(start, min(start + size, n))
+        yield [part[rows].clone() for part in loader.dataset.tensors]
+
 # %% ../nbs/13_objective.ipynb #13000039
 class Batches:
     """The batches of a loader, a data set or a list, as pairs of tensors on a device.
@@ -499,7 +536,7 @@ class Batches:
         self.device = _known_device(device)
 
     def __iter__(self):
-        for batch in self.data:
+        for batch in _slices(self.data) if _is_plain(self.data) else self.data:
             x, y = split_batch(batch, self.target)
             if any(np.ndim(part) == 0 for part in _parts((x, y))): raise ValueError(
                 "the loader must give batches, samples first: "
