@@ -1,5 +1,5 @@
-"""The library without its workshop: inside `plain_forms()` nothing that exists for speed
-may be entered, and every inverse passes the shared checks all the same.
+"""The library without its workshop: inside `plain_forms()` nothing that exists for
+speed may be entered, and every inverse passes the shared checks all the same.
 
 Then the plain numbers are compared with the fast ones on a network of some 900
 parameters. It fails if a fast twin is called while they are switched off, if one is
@@ -19,9 +19,11 @@ import torch
 import torch.nn.functional as F
 
 import influence_nb
-from influence_nb import (ArnoldiInfluence, CgInfluence, DirectInfluence, EkfacInfluence,
+from influence_nb import (ArnoldiInfluence, CgInfluence, DirectInfluence,
+                          EkfacInfluence,
                           EkfacPreconditioner, InverseHarmonicMeanInfluence,
-                          JacobiPreconditioner, LissaInfluence, LossOfParameters, NystroemPreconditioner,
+                          JacobiPreconditioner, LissaInfluence, LossOfParameters,
+                          NystroemPreconditioner,
                           NystroemSketchInfluence, TorchMLP, check_close, curvature,
                           ekfac, plain_forms)
 from influence_nb.shared_checks import influence_report

@@ -15,11 +15,13 @@ from pathlib import Path
 
 QUESTION = "label: fig-question"  # the picture that opens a page, wherever it is drawn
 FIRST_CELLS = 15  # a picture that comes later does not open the page
-LONGEST = 8  # lines of a definition that stays open, its signature and docstring not counted
+# lines of a definition that stays open, its signature and docstring not counted
+LONGEST = 8
 LONGEST_DRAWING = 3  # lines of a picture's code that stay open
 LONGEST_TABLE = 18  # lines of what makes a table and stays open
 NAMES = 4  # how many names a folded line tells
-EXPORTED = '#| code-fold: show\n#| code-summary: "Exported source"\n'  # nbdev, before an `exports` cell
+# nbdev, before an `exports` cell
+EXPORTED = '#| code-fold: show\n#| code-summary: "Exported source"\n'
 SHOWN = re.compile(r"^show_doc\(([\w.]+)", re.M)
 CHECKS = ("check_close", "check_pages", "test_eq", "test_fail", "check_inverse")
 ERRORS = re.compile(r"(Error|Warning|Exception)$")
@@ -146,7 +148,8 @@ def summary(cell, is_exported, here, exported):
 
 def options(kind, words):
     line = f"{kind}: {words}" if words and kind != "Source" else words or kind
-    return f"#| code-fold: true\n#| code-summary: {json.dumps(line, ensure_ascii=False)}\n"
+    summary = json.dumps(line, ensure_ascii=False)
+    return f"#| code-fold: true\n#| code-summary: {summary}\n"
 
 
 def fold_cell(cell, here, exported):
@@ -240,7 +243,8 @@ def once(cells):
                for node in statements(cell["source"]) if isinstance(node, DEFINITIONS)}
     kept = []
     for cell in cells:
-        shown = SHOWN.search(cell["source"]) if "echo: false" in cell["source"] else None
+        silent = "echo: false" in cell["source"]
+        shown = SHOWN.search(cell["source"]) if silent else None
         if not shown:
             kept.append(cell)
             continue
@@ -253,9 +257,10 @@ def beside(cells):
     "An anchor stands right before the cell that defines its name"
     names = {cell["source"]: re.search('data-name="([^"]*)"', cell["source"])[1]
              for cell in cells if cell["source"].startswith('<span id=')}
-    kept, at = [], {name: cell for cell in reversed(cells) if cell["cell_type"] == "code"
-                    for node in statements(cell["source"])
-                    if (name := getattr(node, "name", None)) in names.values()}
+    at = {name: cell for cell in reversed(cells) if cell["cell_type"] == "code"
+          for node in statements(cell["source"])
+          if (name := getattr(node, "name", None)) in names.values()}
+    kept = []
     moved = {source for source, name in names.items() if name in at}
     for cell in cells:
         if cell["source"] in moved: continue

@@ -41,7 +41,8 @@ def render() -> tuple:  # (the text, {picture file: bytes})
         for image in images:
             name = f"nbs/images/{option(source, 'label')}.png"
             pictures[name] = base64.b64decode(image)
-            parts.append(f"![{option(source, 'fig-alt')}]({name})\n\n*{option(source, 'fig-cap')}*")
+            described = f"![{option(source, 'fig-alt')}]({name})"
+            parts.append(f"{described}\n\n*{option(source, 'fig-cap')}*")
         texts = [o.data["text/plain"] for o in cell.outputs if "data" in o
                  and "image/png" not in o.data and "text/markdown" not in o.data]
         parts += ["```\n" + text + "\n```" for text in texts]
