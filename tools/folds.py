@@ -89,10 +89,10 @@ def lone_number(cell):
     texts = ["".join(output.get("data", {}).get("text/plain", output.get("text", "")))
              for output in cell["outputs"]]
     body = statements(cell["source"])
-    if len(texts) == 1 and body and isinstance(body[-1], ast.Expr) and is_check(
-        body[-1]) and re.fullmatch(r"\s*(0(\.0)?|[\d.]+(e[+-]?\d+)?)\s*", texts[0]):
-        return float(texts[0])
-    return None
+    if len(texts) != 1 or not body: return None
+    if not isinstance(body[-1], ast.Expr) or not is_check(body[-1]): return None
+    number = re.fullmatch(r"\s*(0(\.0)?|[\d.]+(e[+-]?\d+)?)\s*", texts[0])
+    return float(texts[0]) if number else None
 
 
 def visible(cell):
@@ -176,8 +176,9 @@ def joined(cells):
     kept = []
     for cell in cells:
         last, fold = kept[-1] if kept else {}, cell.get("fold")
-        if fold and last.get("fold") and last["fold"][0] == fold[0] and fold[0] in (
-            "Imports", "Helper", "Checks, all pass") and not last["outputs"]:
+        alike = fold and last.get("fold") and last["fold"][0] == fold[0]
+        together = alike and fold[0] in ("Imports", "Helper", "Checks, all pass")
+        if together and not last["outputs"]:
             (kind, before), now = last["fold"], fold[1]
             parts = [part for words in (before, now) for part in words.split("; ")]
             if kind == "Helper": parts = [part.partition(":")[0] for part in parts]
