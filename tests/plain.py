@@ -1,7 +1,7 @@
 """The library without its workshop: inside `plain_forms()` nothing that exists for
 speed may be entered, and every inverse passes the shared checks all the same.
 
-Then the plain numbers are compared with the fast ones on a network of some 900
+Then the plain numbers are compared with the fast ones on a network of 2,410
 parameters. It fails if a fast twin is called while they are switched off, if one is
 not called while they are on, or if the two differ; and if a plain form has 25 lines.
 """
@@ -99,9 +99,9 @@ def check_plainly(name):
 
 
 def network():
-    "A network on random data, trained a little, p = 910"
+    "A network on random data, trained a little, p = 2,410"
     torch.manual_seed(0)
-    model = TorchMLP([64, 12, 10])
+    model = TorchMLP([64, 32, 10])
     x = torch.randn(60, 64, dtype=torch.float64)
     y = x[:, :10].argmax(1)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
