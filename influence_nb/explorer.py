@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 from matplotlib.path import Path
 
 # %% ../nbs/75_explorer.ipynb #b7d1e5a3
+from .objective import checked_number
 from .widgets import data_in_page
 
 # %% ../nbs/75_explorer.ipynb #83d1bc3e
@@ -248,6 +249,7 @@ def plot_explorer(
 ):  # the axes
     """The explorer as a still picture. Where there is no optimum, the points alone and
     the reason."""
+    if largest is not None: largest = checked_number(largest, "largest", zero=False)
     small = ax is not None
     if not small:
         _, ax = plt.subplots(figsize=(6.4, 6.2), layout="constrained")
