@@ -1,16 +1,16 @@
 """How fast is this state of the library beside another one?
 
 Two checkouts are given by their paths. Each measurement is a process of its own that
-imports one of them, and the two take turns, so that what else the machine does weighs on
-both. Of every workload (W1 to W7, as in `workloads.py`, but with networks that are
-trained briefly here, so that nothing has to be prepared) the smallest processor time and
-wall time of all rounds are kept: fit and influences, after one call to warm up.
+imports one of them, and the two take turns, so that what else the machine does weighs
+on both. Of every workload (W1 to W7, as in `workloads.py`, but with networks that are
+trained briefly here, so that nothing has to be prepared) the smallest processor time
+and wall time of all rounds are kept: fit and influences, after one call to warm up.
 
     git archive first-edition | tar x -C /tmp/first
     OMP_NUM_THREADS=1 python benchmarks/against.py /tmp/first . --rounds 5 W1 W2
 
-Prints a table: seconds of processor time of both and their quotient, and the same of wall
-time. With `--json PATH` writes the numbers, too.
+Prints a table: seconds of processor time of both and their quotient, and the same of
+wall time. With `--json PATH` writes the numbers, too.
 """
 import argparse
 import json
@@ -61,7 +61,8 @@ def on_digits(nb, kind, sizes, dtype, damping, tests, **options):
     import torch.nn.functional as F
     from sklearn.datasets import load_digits
     digits = load_digits()
-    x, y = torch.as_tensor(digits.data / 16, dtype=dtype), torch.as_tensor(digits.target)
+    x = torch.as_tensor(digits.data / 16, dtype=dtype)
+    y = torch.as_tensor(digits.target)
     train, test = slice(0, 1437), slice(1437, 1437 + tests)
     torch.manual_seed(0)
     model = nb.TorchMLP(sizes, dtype=dtype)
@@ -83,7 +84,8 @@ def workload(nb, name):
     small, middle = (64, 32, 10), (64, 256, 64, 10)
     exact, single, gauss_newton = torch.float64, torch.float32, "gauss_newton"
     if name in ("W1", "W1cg"):
-        kind, tests = (nb.DirectInfluence, 2000) if name == "W1" else (nb.CgInfluence, 50)
+        direct, by_cg = (nb.DirectInfluence, 2000), (nb.CgInfluence, 50)
+        kind, tests = direct if name == "W1" else by_cg
         return on_blobs(nb, kind, blobs(7000, 0), blobs(tests, 1))
     if name == "W2":
         return on_blobs(nb, nb.DirectInfluence, blobs(1000, 2), blobs(200, 3),
@@ -124,7 +126,8 @@ def in_a_process(checkout, name):
     command = [sys.executable, str(Path(__file__).resolve()), "--measure", name]
     done = subprocess.run(command, env=environment, capture_output=True, text=True,
                           cwd="/", timeout=600)
-    if done.returncode: raise RuntimeError(f"{name} in {checkout}: {done.stderr[-600:]}")
+    if done.returncode:
+        raise RuntimeError(f"{name} in {checkout}: {done.stderr[-600:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -133,12 +136,14 @@ def main():
     parser.add_argument("--measure", choices=list(WORK), help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("rest", nargs="*", help="two checkouts, then names of workloads")
+    parser.add_argument("rest", nargs="*",
+                        help="two checkouts, then names of workloads")
     given = parser.parse_intermixed_args()
     if given.measure: return measure(given.measure)
     first, second, *names = given.rest
     names, table = names or list(WORK), {}
-    print(f"{'':5}{'processor':>10}{'':>9}{'quotient':>10}{'wall':>10}{'':>9}{'quotient':>10}")
+    print(f"{'':5}{'processor':>10}{'':>9}{'quotient':>10}"
+          f"{'wall':>10}{'':>9}{'quotient':>10}")
     for name in names:
         found = {first: [], second: []}
         for _ in range(given.rounds):

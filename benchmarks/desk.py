@@ -71,7 +71,8 @@ def main():
     if CHROMIUM is None: sys.exit("Chromium is missing: name it in CHROMIUM")
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     print(f"{STEPS} steps each, {os.cpu_count()} cores, load {load} at the start")
-    print("| | median, ms | slowest, ms | kernel, ms | opened in, s |\n|---|---|---|---|---|")
+    print("| | median, ms | slowest, ms | kernel, ms | opened in, s |\n"
+          "|---|---|---|---|---|")
     with sync_playwright() as playwright, jupyterlab() as (base, token, folder):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         for name in CASES:

@@ -87,8 +87,8 @@ def digits(rows, chunk=None, size=None):
 def matrix_products(widths, rows, classes, tests):
     """Floating-point operations of the matrix products that EKFAC cannot do without:
     two passes with the classes − 1 columns of the loss's Hessian, factors, rotations,
-    squares; then the pairs of every point, rotated (chapter Scaling, equations 1 and 2).
-    Scores need more, by the rank of Λ."""
+    squares; then the pairs of every point, rotated (chapter Scaling, equations 1 and
+    2). Scores need more, by the rank of Λ."""
     total, r = 0, classes - 1
     for layer, (fan_in, d) in enumerate(zip(widths, widths[1:])):
         a, back = fan_in + 1, r if layer else 0

@@ -1,10 +1,10 @@
 """Train the digits' networks and compute the reference answers, once; `run.py` calls
 this before it measures.
 
-Everything lands in .envs/data/ and is the same for every library: arrays, trained parameters, exact influences
-(dense algebra, conjugate gradients to 1e-11, or the Gauss-Newton identity, all in
-float64) and, where a method defines its own answer (EKFAC, rank 20, 200 steps, harmonic
-mean), that one too.
+Everything lands in .envs/data/ and is the same for every library: arrays, trained
+parameters, exact influences (dense algebra, conjugate gradients to 1e-11, or the
+Gauss-Newton identity, all in float64) and, where a method defines its own answer
+(EKFAC, rank 20, 200 steps, harmonic mean), that one too.
 """
 import hashlib
 import sys
@@ -183,7 +183,8 @@ def ready(names, quick):
     wanted = [name for name in DIGITS if name in names]
     wanted = (["W3"] * ("scaling" in names) + ["W6"] * bool({"W6", "W6n"} & set(names))
               + wanted)
-    for small in sorted({True, quick}, reverse=True):  # the small ones warm up the measuring processes
+    # the small ones warm up the measuring processes
+    for small in sorted({True, quick}, reverse=True):
         for name in wanted:
             layers = layers_of(name, small)
             if not kept(layers, small).exists():

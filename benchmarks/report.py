@@ -15,11 +15,12 @@ NOTES = {"W1cg": "pyDVL's CG takes a norm over the wrong axis and solves only th
          "and off where the last of several batches is smaller.",
          "W4": "Every library is told what brings its residual below half of the error "
          "that is asked for: influence_nb and curvlinops a relative residual, pyDVL, "
-         "which stops at rtol² ‖b‖, the root of that; dattri's CG does a fixed number of "
-         "steps, 100 here. Block against block both do the same search. Rows that were "
-         "cut off have no error; a round that was cut off is not in the median.",
-         "W5": "Not the same Fisher: influence_nb and curvlinops take it exact over the classes, kronfluence samples one label "
-         "a point (its error is that of a sample), dattri takes the true labels (and "
+         "which stops at rtol² ‖b‖, the root of that; dattri's CG does a fixed number "
+         "of steps, 100 here. Block against block both do the same search. Rows that "
+         "were cut off have no error; a round that was cut off is not in the median.",
+         "W5": "Not the same Fisher: influence_nb and curvlinops take it exact over "
+         "the classes, kronfluence samples one label a point (its error is that of a "
+         "sample), dattri takes the true labels (and "
          "lays bias behind weight before it shapes both to [out, in + 1], so that a "
          "layer with a bias is rotated out of order), and pyDVL backpropagates √p log "
          "p summed over the classes, so that products of different classes stay in. "
@@ -35,10 +36,10 @@ NOTES = {"W1cg": "pyDVL's CG takes a norm over the wrong axis and solves only th
          "answer comes out n times smaller with the data in one batch (its correlation "
          "is not touched by that).",
          "W12": "The exact answer is Woodbury's formula from products of pairs, by "
-         "hand. Harmonic mean and DataInf are approximations of it. Every CG is asked for an "
-         "error of 1e-8, with the empirical Fisher, which pyDVL calls Gauss-Newton and "
-         "divides by the number of right-hand sides: three give a third of the product, "
-         "so its error does not come from its steps.",}
+         "hand. Harmonic mean and DataInf are approximations of it. Every CG is asked "
+         "for an error of 1e-8, with the empirical Fisher, which pyDVL calls "
+         "Gauss-Newton and divides by the number of right-hand sides: three give a "
+         "third of the product, so its error does not come from its steps.",}
 
 
 def name_of(row):
@@ -102,9 +103,9 @@ def summary_lines(found):
              "fastest row of influence_nb with the right number (below 1: they are "
              "faster). *As good* means an error no larger than ours (or below 1e-6; on "
              "W4 and W4b the error asked for, 1e-4 and 1e-8); for the approximations "
-             "(W5 to W7h) a correlation with the exact influences of ours less 0.01 at least. pyDVL's "
-             "fastest method counts whatever its error. The tables say which workloads "
-             "were measured apart, and by which clock.", "",
+             "(W5 to W7h) a correlation with the exact influences of ours less 0.01 at "
+             "least. pyDVL's fastest method counts whatever its error. The tables say "
+             "which workloads were measured apart, and by which clock.", "",
              "| | influence_nb | s | peak, MB | fastest peer as good | × | pyDVL × | "
              "kronfluence × | by hand × |", "|---|---|--:|--:|---|--:|--:|--:|--:|"]
     for workload, e in found["workloads"].items():
@@ -189,7 +190,8 @@ def series(points, method, along):
 
 
 def plain_svg():
-    "matplotlib.pyplot for figures that come out the same every time, with readable text"
+    """matplotlib.pyplot for figures that come out the same every time, with readable
+    text"""
     import matplotlib
     matplotlib.use("svg")
     matplotlib.rcParams |= {"svg.hashsalt": "influence_nb", "font.size": 10,
@@ -254,7 +256,8 @@ def scaling_lines(points):
              "influence_nb against the number of training "
              "rows, beside a dashed line for keeping every gradient. Right: time "
              "against the number of rows.](scaling.svg)", "",
-             "*Memory and time against the number of training rows.*", "", "| method | along | sizes | seconds | "
+             "*Memory and time against the number of training rows.*", "",
+             "| method | along | sizes | seconds | "
              "slope | peak, MB |", "|---|---|---|---|--:|---|"]
     for method, label in SCALING_METHODS.items():
         for along in ("n", "p"):
@@ -262,8 +265,10 @@ def scaling_lines(points):
             if len(found) > 1:
                 joined = lambda key, form: ", ".join(format(q[key], form)
                                                      for q in found)
-                lines.append(f"| {label} | {along} | {joined(along, ',')} | {joined('seconds', '.2f')} | "
-                             f"{slope(found, along):.2f} | {joined('peak_mb', '.0f')} |")
+                lines.append(f"| {label} | {along} | {joined(along, ',')} | "
+                             f"{joined('seconds', '.2f')} | "
+                             f"{slope(found, along):.2f} | "
+                             f"{joined('peak_mb', '.0f')} |")
     return lines
 
 
@@ -281,7 +286,8 @@ without take at the rate of a large product in the same process. *Error* is the 
 distance of the values found from what EKFAC is defined to give at these points, by code
 of its own in float64 (for W8, from dense algebra); the peers' Fisher differs, as in W5.
 
-| work | library, method | points | workers | seconds | ms a point | × ours | bound, s | peak, MB | error | measured |
+| work | library, method | points | workers | seconds | ms a point | × ours |\
+ bound, s | peak, MB | error | measured |
 |---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"""
 
 
@@ -313,7 +319,8 @@ def large_lines(rows):
                  f"{row['threads']} thread{'s' * (row['threads'] > 1)}"]
         lines.append(f"| {' | '.join(start + cells)} |")
     one, two = (each.get(("W10", "influence_nb", workers)) for workers in (1, 2))
-    if one and two: lines += ["", f"- W10, influence_nb: two workers are {one / two:.2f} "
+    if one and two:
+        lines += ["", f"- W10, influence_nb: two workers are {one / two:.2f} "
                               "times as fast as one."]
     apart = [row["difference"] for row in rows if "difference" in row]
     if apart: lines += [f"- W10, influence_nb: the values differ from those of one "
@@ -335,7 +342,8 @@ def attempt_lines(path=Path(__file__).with_name("attempts.json")):
              "announcing columns to it (`densified_for`) changes nothing here. The "
              "seconds were taken on one thread of a machine with other work, and "
              "compare with nothing: compare columns.", "",
-             "| way | columns | iterations | error | seconds |", "|---|--:|--:|--:|--:|"]
+             "| way | columns | iterations | error | seconds |",
+             "|---|--:|--:|--:|--:|"]
     for name, r in sorted(found.items(), key=lambda item: item[1]["columns"]):
         lines.append(f"| {name} | {r['columns']:,} | {r['iterations']} | "
                      f"{r['error']:.1e} | {r['seconds']:.0f} |")

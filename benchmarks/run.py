@@ -7,8 +7,8 @@ there too (prepare.py). Every measurement is a process of its own (worker.py), w
 up, under limits of time and memory; the libraries take turns, and medians are kept.
 Writes results.json, results.md, short.svg and scaling.svg (report.py); a partial run
 (--only, --libraries, --quick) prints its tables and writes only with --write. It then
-replaces whole workloads, never a row among others, and their tables say when and how they were
-measured, since times compare only within one run.
+replaces whole workloads, never a row among others, and their tables say when and how
+they were measured, since times compare only within one run.
 """
 import argparse
 import datetime
@@ -144,8 +144,10 @@ def collect(args):
             row = found[job][-1]
             with open(HERE / ".envs/measured.jsonl", "a") as kept:  # if it is stopped
                 kept.write(json.dumps([*job, row]) + "\n")
-            print(f"round {turn + 1}/{args.rounds}: {' '.join(job[:3])}, batch {job[3] or 'all'}: "
-                  f"{row.get('failed') or '%.3f s' % (row['fit_s'] + row['influences_s'])}", file=sys.stderr, flush=True)
+            taken = (row.get("failed")
+                     or f"{row['fit_s'] + row['influences_s']:.3f} s")
+            print(f"round {turn + 1}/{args.rounds}: {' '.join(job[:3])}, "
+                  f"batch {job[3] or 'all'}: {taken}", file=sys.stderr, flush=True)
     table = {workload: [] for workload in args.only if workload in TITLES}
     for (workload, library, method, batch, label), rounds in found.items():
         table[workload].append({"library": library, "method": method, "label": label,
@@ -230,13 +232,15 @@ def main():
     everything = [*WORKLOADS, "scaling", *large.ROWS]
     cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
              else os.cpu_count())
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", type=listed(everything), default=everything,
                         help="workloads, comma-separated")
     parser.add_argument("--libraries", type=listed(LIBRARIES), default=LIBRARIES,
                         help="libraries, comma-separated")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=5, help="timed repeats within a process, where one takes under 1 s")
+    parser.add_argument("--repeats", type=int, default=5,
+                        help="timed repeats in a process, where one takes under 1 s")
     parser.add_argument("--threads", type=int, default=cores)
     parser.add_argument("--batch-sizes", type=sizes, default=[256, None],
                         help="of the loaders of W1; default: 256,all")

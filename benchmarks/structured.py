@@ -229,7 +229,8 @@ def exact_gauss_newton(network, x, y, x_test, y_test, damping):
         S += block.view(n * classes, n * classes)
     S.diagonal().add_(n * damping)
 
-    def against(pairs):  # inner products of the columns with per-sample gradients, [n·classes, m]
+    # inner products of the columns with per-sample gradients, [n·classes, m]
+    def against(pairs):
         return sum((delta.reshape(n * classes, -1) @ d.T)
                    .view(n, classes, -1) * (inputs @ b.T)[:, None]
                    for inputs, delta, b, d in zip(a, D, *pairs)).view(n * classes, -1)

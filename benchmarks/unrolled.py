@@ -1,14 +1,14 @@
 """What a sweep backwards through a run costs, in runs of training (W11).
 
 The digits network of *Through training*: 64-32-10, ten epochs of momentum in batches of
-64, 230 steps, in float64 and in float32. 200 queries in one sweep, with the path kept and
-with one state in √T kept. The unit is the run that was recorded, `run.step` in its loop;
-beside it the same run by a plain loop and by a `DataLoader`. All kinds in turn, the best
-of some rounds, by the clock on the wall and by that of the processor; with other work on
-the machine only the latter, with one thread, means anything.
+64, 230 steps, in float64 and in float32. 200 queries in one sweep, with the path kept
+and with one state in √T kept. The unit is the run that was recorded, `run.step` in its
+loop; beside it the same run by a plain loop and by a `DataLoader`. All kinds in turn,
+the best of some rounds, by the clock on the wall and by that of the processor; with
+other work on the machine only the latter, with one thread, means anything.
 
-The last line of each part is what the sweep cannot do without: the matrix products of 200
-columns, counted, at the speed that this machine has for one product of their shape.
+The last line of each part is what the sweep cannot do without: the matrix products of
+200 columns, counted, at the speed that this machine has for one product of their shape.
 
     python benchmarks/unrolled.py                          # two threads, three rounds
     python benchmarks/unrolled.py --threads 1 --rounds 5 --profile  # where time goes

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['logistic_objective', 'NoOptimumError', 'logistic_optimum', 'influence_on_test_loss', 'change_without',
-           'explorer_uniforms', 'explorer_blobs', 'plot_explorer', 'explorer_page', 'influence_explorer']
+           'explorer_uniforms', 'explorer_blobs', 'plot_explorer', 'explorer_page', 'influence_explorer',
+           'explorer_states']
 
 # %% ../nbs/75_explorer.ipynb #c2fca4cb
 import functools
@@ -17,6 +18,7 @@ import matplotlib.pyplot as plt
 from matplotlib.path import Path
 
 # %% ../nbs/75_explorer.ipynb #b7d1e5a3
+from .objective import checked_number
 from .widgets import data_in_page
 
 # %% ../nbs/75_explorer.ipynb #83d1bc3e
@@ -203,16 +205,17 @@ def _reading(explorer):
             f"{moves(explorer.actual)} (refitted).")
 
 # %% ../nbs/75_explorer.ipynb #f890b1f1
-def _draw_points(ax, explorer, values, largest):
+def _draw_points(ax, explorer, values, largest, size):
     """Points by label and influence, rings around the flips; returns what the color bar
     needs"""
     x, y = explorer.x, explorer.y
     for label, marker in ((0, "o"), (1, "s")):
-        shown = ax.scatter(*x[y == label].T, c=values[y == label], marker=marker, s=42,
-                           cmap="RdBu", vmin=-largest, vmax=largest, edgecolors="0.35",
-                           linewidths=0.7, label=f"label {label}")
-    ax.scatter(*x[explorer.flipped].T, s=140, facecolors="none", edgecolors="black",
-               linewidths=1.5, label="flipped label")
+        shown = ax.scatter(*x[y == label].T, c=values[y == label], marker=marker,
+                           s=42 * size, cmap="RdBu", vmin=-largest, vmax=largest,
+                           edgecolors="0.35", linewidths=0.7 * size,
+                           label=f"label {label}")
+    ax.scatter(*x[explorer.flipped].T, s=140 * size, facecolors="none",
+               edgecolors="black", linewidths=0.7 + 0.8 * size, label="flipped label")
     return shown
 
 # four ticks that leave the middle free
@@ -220,33 +223,50 @@ _TICKS = Path([(s * a, t * a) for s, t in ((1, 0), (-1, 0), (0, 1), (0, -1))
                for a in (0.55, 1)], [Path.MOVETO, Path.LINETO] * 4)
 
 # %% ../nbs/75_explorer.ipynb #9caad62d
-def plot_explorer(
-    explorer,  # what `influence_explorer` returned
-):  # the axes
-    """The explorer as a still picture. Where there is no optimum, the points alone and
-    the reason."""
-    fig, ax = plt.subplots(figsize=(6.4, 6.2), layout="constrained")
+def _draw_state(ax, explorer, largest, size):
+    "Points and lines; returns what the color bar needs, None where no optimum is"
     solved = len(explorer.influences) == len(explorer.x) > 0
     values = explorer.influences if solved else np.zeros(len(explorer.x))
-    largest = np.abs(values).max(initial=1e-300)
-    shown = _draw_points(ax, explorer, values, largest)
+    largest = largest or np.abs(values).max(initial=1e-300)
+    shown = _draw_points(ax, explorer, values, largest, size)
     limits = ax.get_xlim(), ax.get_ylim()
     if solved:
-        ax.scatter(*explorer.x[explorer.selected], s=900, marker=_TICKS, c="#00588a",
-                   linewidths=2.5)
-        _draw_model(ax, explorer.theta, color="black", linewidth=2,
+        ax.scatter(*explorer.x[explorer.selected], s=900 * size, marker=_TICKS,
+                   c="#00588a", linewidths=1 + 1.5 * size)
+        _draw_model(ax, explorer.theta, color="black", linewidth=1 + size,
                     label="p = .5; thin: .1, .9")
         _draw_model(ax, explorer.theta_without, color="black", linestyle="--",
                     label="without the chosen point")
         _draw_line(ax, [1, 1, -1], color="0.5", linestyle=":", label="best possible")
+    ax.set(xlim=limits[0], ylim=limits[1], aspect="equal")
+    return shown if solved else None
+
+# %% ../nbs/75_explorer.ipynb #75f00011
+def plot_explorer(
+    explorer,  # what `influence_explorer` returned
+    ax=None,  # where to draw, small and without a legend; None: a picture of its own
+    largest: float = None,  # influence of the darkest color; None: the largest there is
+):  # the axes
+    """The explorer as a still picture. Where there is no optimum, the points alone and
+    the reason."""
+    if largest is not None: largest = checked_number(largest, "largest", zero=False)
+    small = ax is not None
+    if not small:
+        _, ax = plt.subplots(figsize=(6.4, 6.2), layout="constrained")
+        ax.set(xlabel="$x_0$", ylabel="$x_1$")
+    shown = _draw_state(ax, explorer, largest, 0.5 if small else 1.0)
+    if small and shown:
+        ax.set_title(f"{explorer.predicted:+.4f}, {explorer.actual:+.4f}", fontsize=10)
+        return ax
+    if shown:
         bar = plt.colorbar(shown, ax=ax, location="bottom", aspect=45, pad=0.02)
         bar.set_label("harms  ←  0  →  helps\ninfluence on the loss of 500 clean test "
                       "points")
-    ax.set(xlim=limits[0], ylim=limits[1], xlabel="$x_0$", ylabel="$x_1$",
-           aspect="equal")
-    ax.set_title(_reading(explorer) if solved else explorer.message, fontsize=10,
+    ax.set_title(_reading(explorer) if shown else explorer.message, fontsize=10,
                  loc="left")
-    fig.legend(fontsize=8.5, loc="outside lower center", ncols=3, frameon=False)
+    if not small:
+        ax.figure.legend(fontsize=8.5, loc="outside lower center", ncols=3,
+                         frameon=False)
     return ax
 
 # %% ../nbs/75_explorer.ipynb #2036b14f
@@ -470,3 +490,16 @@ def influence_explorer(
             raise ValueError(f"{name} must lie between {low} and {high}, got {value}")
     return _widget_class()(num_samples=num_samples, sigma=sigma, flip_rate=flip_rate,
                            regularization=regularization, seed=seed)
+
+# %% ../nbs/75_explorer.ipynb #75f00014
+def explorer_states():  # three explorers with the same chosen point
+    """The explorer with its worst point's label mended, as it opens, and with that
+    point twice as far from the middle of the picture."""
+    mended, opening, far = states = [influence_explorer() for _ in range(3)]
+    worst = opening.selected
+    mended.flip(worst)
+    moved = far.x.copy()
+    moved[worst] = 0.5 + 2 * (moved[worst] - 0.5)
+    far.x = moved
+    for state in states: state.selected = worst
+    return states

@@ -5,8 +5,9 @@ Run by `make test-browser`. Each page is read wide and on a phone, in light and 
 from a server and from disk; axe looks for what keeps people out, and every control of
 every player is moved by keyboard. A small site in Quarto's markup is read like the real
 one. Two pages, or two notebooks, are looked at side by side, each in a browser of
-its own. A step that fails is tried once more, and that is said. `--pages` or `--widgets`
-does one half, names of chapters choose some, `--site` another folder of pages.
+its own. A step that fails is tried once more, and that is said. `--pages` or
+`--widgets` does one half, names of chapters choose some, `--site` another folder of
+pages.
 """
 import argparse
 import functools
@@ -85,48 +86,69 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 # figures, overflow.
 LOOK = r"""() => {
   const hidden = 'script, style, pre, code, .katex, annotation, template';
-  const walker = document.createTreeWalker(document.querySelector('main') || document.body, NodeFilter.SHOW_TEXT);
+  const walker = document.createTreeWalker(document.querySelector('main')
+    || document.body, NodeFilter.SHOW_TEXT);
   let text = '';
-  for (let node; node = walker.nextNode();) if (!node.parentElement.closest(hidden)) text += node.textContent + '\n';
-  const figures = [...document.querySelectorAll('main .cell-output img, main .cell-output-display img')];
+  for (let node; node = walker.nextNode();)
+    if (!node.parentElement.closest(hidden)) text += node.textContent + '\n';
+  const figures = [...document.querySelectorAll(
+    'main .cell-output img, main .cell-output-display img')];
   return {
-    loose: [...document.querySelectorAll('.player, .review-tour, .explorer-figure')].filter(e => !e.closest('figure')?.querySelector('figcaption .figure-number')).length,
-    ends: !!document.querySelector('.page-navigation'), text, formulas: document.querySelectorAll('.katex').length, errors: document.querySelectorAll('.katex-error').length,
+    loose: [...document.querySelectorAll('.player, .review-tour, .explorer-figure')]
+      .filter(e => !e.closest('figure')?.querySelector('figcaption .figure-number'))
+      .length,
+    ends: !!document.querySelector('.page-navigation'), text,
+      formulas: document.querySelectorAll('.katex').length,
+      errors: document.querySelectorAll('.katex-error').length,
     raw: document.querySelectorAll('.math:not(:has(.katex))').length,
     figures: figures.length, players: document.querySelectorAll('.player').length,
-    bare: figures.filter(i => !(i.alt || '').trim() || !i.closest('figure')?.querySelector('figcaption')?.textContent.trim()).length,
+    bare: figures.filter(i => !(i.alt || '').trim()
+      || !i.closest('figure')?.querySelector('figcaption')?.textContent.trim()).length,
   };
 }"""
 
 # What a phone's reader could not read or touch: sideways scrolling, text under 16 px,
 # controls under 24 px.
 PHONE_LOOK = r"""() => {
-  const seen = e => e.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}) && e.getClientRects().length > 0;
-  const on_screen = e => { const r = e.getBoundingClientRect(); return r.width > 1 && r.height > 1 && r.right > 0 && r.left < innerWidth };
+  const named = e => `<${e.tagName.toLowerCase()} ${e.className}>`;
+  const seen = e => e.checkVisibility({checkOpacity: true, checkVisibilityCSS: true})
+    && e.getClientRects().length > 0;
+  const on_screen = e => { const r = e.getBoundingClientRect();
+    return r.width > 1 && r.height > 1 && r.right > 0 && r.left < innerWidth };
   const small = new Set(), tiny = new Set();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node; node = walker.nextNode();) {
     const e = node.parentElement;
-    if (!node.textContent.trim() || e.closest('.katex, sub, sup, script, style, noscript, svg, [aria-hidden=true]') || !seen(e) || !on_screen(e)) continue;
+    if (!node.textContent.trim()
+      || e.closest('.katex, sub, sup, script, style, noscript, svg, [aria-hidden=true]')
+      || !seen(e) || !on_screen(e)) continue;
     const size = parseFloat(getComputedStyle(e).fontSize);
-    if (size < 15.99) small.add(`${size} px: ${node.textContent.trim().slice(0, 30)} <${e.tagName.toLowerCase()} ${e.className}>`);
+    const words = node.textContent.trim().slice(0, 30);
+    if (size < 15.99) small.add(`${size} px: ${words} ${named(e)}`);
   }
-  for (const e of document.querySelectorAll('button, input, select, summary, [role=button], nav a, .ways-in a')) {
+  const controls = 'button, input, select, summary, [role=button], nav a, .ways-in a';
+  for (const e of document.querySelectorAll(controls)) {
     const r = e.getBoundingClientRect();
-    if (seen(e) && on_screen(e) && (r.height < 23.9 || (e.tagName !== 'A' && r.width < 23.9))) tiny.add(`${Math.round(r.width)}×${Math.round(r.height)} <${e.tagName.toLowerCase()} ${e.className}>`);
+    const narrow = e.tagName !== 'A' && r.width < 23.9;
+    if (seen(e) && on_screen(e) && (r.height < 23.9 || narrow))
+      tiny.add(`${Math.round(r.width)}×${Math.round(r.height)} ${named(e)}`);
   }
-  return {wide: document.documentElement.scrollWidth - document.documentElement.clientWidth, small: [...small], tiny: [...tiny]};
+  const whole = document.documentElement;
+  return {wide: whole.scrollWidth - whole.clientWidth,
+          small: [...small], tiny: [...tiny]};
 }"""
 
 # Milliseconds from the next key press to the moment when another picture of the player
 # has been painted.
 CLOCK = r"""input => {
-  const picture = input.closest('.player').querySelector('img'), height = document.documentElement.scrollHeight;
+  const picture = input.closest('.player').querySelector('img'),
+    height = document.documentElement.scrollHeight;
   window.pictureTime = null;
   window.layoutShift = 0;
   window.pictureWatch?.disconnect();
   let start = null;
-  window.addEventListener('keydown', () => { start = performance.now(); }, {once: true, capture: true});
+  window.addEventListener('keydown', () => { start = performance.now(); },
+    {once: true, capture: true});
   const watch = window.pictureWatch = new MutationObserver(async () => {
     watch.disconnect();
     await picture.decode();
@@ -140,25 +162,30 @@ CLOCK = r"""input => {
 FAST = 100  # ms
 
 IS_DARK = """() => {
-  const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number);
-  return r + g + b < 200 && (document.documentElement.matches('.quarto-dark') || document.body.matches('.quarto-dark'));
+  const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g)
+    .map(Number);
+  return r + g + b < 200 && (document.documentElement.matches('.quarto-dark')
+    || document.body.matches('.quarto-dark'));
 }"""
 
-# The page is in this scheme, and so are the explorers, which look once a page has faded.
+# The page is in this scheme, and so are the explorers, which look once it has faded.
 FOLLOWS = f"""scheme => ({IS_DARK})() === (scheme === 'dark')
-  && [...document.querySelectorAll('.ifx[data-theme]')].every(ifx => ifx.dataset.theme === scheme)"""
+  && [...document.querySelectorAll('.ifx[data-theme]')].every(ifx =>
+    ifx.dataset.theme === scheme)"""
 
 # Fonts and formulas are there, and what was changed has been painted.
 SETTLE = """async () => {
   await document.fonts.ready;
-  for (let tries = 0; tries < 100 && document.querySelector('.math:not(:has(.katex))'); tries++) await new Promise(go => setTimeout(go, 50));
+  for (let tries = 0; tries < 100 && document.querySelector('.math:not(:has(.katex))');
+    tries++) await new Promise(go => setTimeout(go, 50));
   for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
 }"""
 RAW_TEX = r"\$\$|\\\(|\\\[|\\[A-Za-z]{2,}|\$[^$\n]*[\\^_][^$\n]*\$"
 
 
 # What axe need not see again and again: the insides of formulas, KaTeX's own, and the
-# colored words of code, of which the first in view of each class and kind of box tells all.
+# colored words of code, of which the first in view of each class and kind of box tells
+# all.
 THIN = r"""() => {
   for (const formula of document.querySelectorAll('.katex')) formula.replaceChildren();
   const known = new Set();
@@ -285,7 +312,8 @@ def menu_looks(page):
     page.evaluate(SETTLE)
     opened = page.evaluate(PHONE_LOOK)
     page.evaluate("() => document.querySelector('#quarto-sidebar-glass').click()")
-    page.wait_for_function("() => !document.querySelector('#quarto-sidebar').matches('.show, .collapsing')")
+    page.wait_for_function("() => !document.querySelector('#quarto-sidebar')"
+                           ".matches('.show, .collapsing')")
     return opened
 
 
@@ -330,7 +358,8 @@ def text_problems(seen):
 
 
 def turn_to(page, scheme, size):
-    "Show a page in light or dark, on a desk or a phone; (its name, what does not follow)"
+    """Show a page in light or dark, on a desk or a phone; (its name, what does not
+    follow)"""
     where = f"{scheme}, {'wide' if size == DESK else 'phone'}"
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(size)
@@ -579,19 +608,22 @@ LAB = None
 OPEN = """async path => {
   await window.jupyterapp.restored;
   await window.jupyterapp.serviceManager.kernelspecs.ready;  // or it asks which kernel
-  window.panel = await window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+  window.panel = await window.jupyterapp.commands.execute('docmanager:open',
+    {path, factory: 'Notebook'});
 }"""
 HAS_KERNEL = ("() => window.panel.sessionContext.isReady "
               "&& window.panel.sessionContext.session?.kernel")
 # The first line of what a cell raised, if one did; comes when the last cell has run
 RUN_TO_THE_END = """async () => {
   await window.jupyterapp.commands.execute('notebook:run-all-cells');
-  const outputs = window.panel.content.widgets.flatMap(cell => cell.model.outputs?.toJSON() || []);
+  const outputs = window.panel.content.widgets.flatMap(cell =>
+    cell.model.outputs?.toJSON() || []);
   const error = outputs.find(output => output.output_type === 'error');
   return error ? [`${error.ename}: ${error.evalue.split('\\n')[0]}`] : [];
 }"""
 SHOW = r"""async () => {
-  const cell = window.panel.content.widgets.find(cell => /^explore\(/m.test(cell.model.sharedModel.getSource()));
+  const cell = window.panel.content.widgets.find(cell =>
+    /^explore\(/m.test(cell.model.sharedModel.getSource()));
   cell.node.classList.add('with-widget');
   await window.panel.content.scrollToCell(cell, 'start');
 }"""

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from influence_nb import (CgInfluence, ClusterInfluence, DirectInfluence, EkfacInfluence,
+from influence_nb import (CgInfluence, ClusterInfluence, DirectInfluence,
+                          EkfacInfluence,
                           TorchMLP, check_close)
 
 CHUNKS, SIZE = 6, 200
@@ -90,7 +91,8 @@ def killed_at_work(client, marker):
     def asked(fit_on, ask_for):
         shared = ClusterInfluence(influence_of(EkfacInfluence, torch.float64))
         return shared.fit(fit_on).most_influential(*test, ask_for, k=5)
-    expected, fatal = asked(promised(), promised()), promised(fatal=3, marker=str(marker))
+    expected = asked(promised(), promised())
+    fatal = promised(fatal=3, marker=str(marker))
     for data in ((fatal, promised()), (promised(), fatal)):
         marker.touch()
         before, found = workers(client), asked(*data)

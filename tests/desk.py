@@ -79,7 +79,8 @@ def killed(folder):
     "Twenty processes, each killed in the middle of its decisions"
     path, chance, shown = folder / "killed.json", random.Random(0), set()
     for turn in range(20):
-        with forked(decide_some(path, range(turn * 20, turn * 20 + 20))) as (process, lines):
+        some = decide_some(path, range(turn * 20, turn * 20 + 20))
+        with forked(some) as (process, lines):
             for _ in range(chance.randrange(1, 15)): shown.add(int(lines.readline()))
             time.sleep(chance.random() * 0.003)
             os.kill(process, signal.SIGKILL)

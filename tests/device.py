@@ -43,7 +43,8 @@ def kinds():
         "Nyström": lambda m: NystroemSketchInfluence(m, F.cross_entropy, 0.1, rank=30,
                                                      **curved),
         "push-through": lambda m: PushThroughInfluence(m, F.cross_entropy, 0.1),
-        "harmonic mean": lambda m: InverseHarmonicMeanInfluence(m, F.cross_entropy, 0.1),
+        "harmonic mean":
+            lambda m: InverseHarmonicMeanInfluence(m, F.cross_entropy, 0.1),
         "EKFAC": lambda m: EkfacInfluence(m, F.cross_entropy, 0.1)}
 
 

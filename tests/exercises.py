@@ -27,7 +27,8 @@ LEFT_OUT = {
     "the form of the heading": (WORDS.replace(" (•, 5 minutes)", ""), CHECK, STUB),
     "the name of the function": (WORDS.replace("`twice(x)`", "it"), CHECK, STUB),
     "a heading": (WORDS.replace("### ", "- "), CHECK, STUB),
-    "a heading of its own": ("## Exercises\n\n**1. (5 minutes) Twice.** Write it.", CHECK,
+    "a heading of its own": ("## Exercises\n\n**1. (5 minutes) Twice.** Write it.",
+                             CHECK,
                              STUB),
     "the check": (WORDS, "#| code-fold: true\ndef added(x): return x + x", STUB),
     "the fold": (WORDS, CHECK.replace("#| code-fold: true\n", ""), STUB),
@@ -69,12 +70,13 @@ def test_whole():
     keyword = CHECK.replace("(5.0,)], {", "(5.0,)], mistakes={")
     assert not list(exercise_problems(cells(WORDS, keyword, STUB)))
     named = [part.replace("twice", "answer") for part in (WORDS, CHECK, STUB)]
-    assert not list(exercise_problems(cells("### Exercise 1: twice (•, 5 minutes)\n\nDo",
-                                            *named[1:])))
+    words = "### Exercise 1: twice (•, 5 minutes)\n\nDo"
+    assert not list(exercise_problems(cells(words, *named[1:])))
     second = CHECK[CHECK.index("check ="):].replace("check", "check_more")
     both = ("def twice(x): ...\ndef more(x): ...\n\n"
             'print(check(twice), check_more(more), sep="\\n")')
-    assert not list(exercise_problems(cells(WORDS + "\n\nAnd `more(x)`.", CHECK + second,
+    assert not list(exercise_problems(cells(WORDS + "\n\nAnd `more(x)`.",
+                                            CHECK + second,
                                             both, f"{NOTHING}\n{NOTHING}\n")))
 
 

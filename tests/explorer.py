@@ -26,14 +26,18 @@ from playwright.sync_api import sync_playwright
 sys.path[:0] = [str(Path(__file__).resolve().parent),
                 str(Path(__file__).resolve().parent.parent)]
 import browser as site
-from influence_nb import DirectInfluence, TorchLogisticRegression, fit_to_optimum, leave_one_out
+from influence_nb import (DirectInfluence, TorchLogisticRegression, fit_to_optimum,
+                          leave_one_out)
 from influence_nb.explorer import explorer_blobs, explorer_page
 
 STATIC = site.ROOT / "influence_nb/static"
 GET = "document.querySelectorAll('.ifx')[{}].influenceExplorer"
-PAGE = """<!doctype html><html lang="en"{attributes}><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Explorer</title><style>body {{ margin: 16px; background: #fff; color: #222; font: 17px serif }}
-[data-bs-theme=dark] body {{ background: #111; color: #eee }}</style><main><h1>Explorer</h1>{body}</main></html>"""
+PAGE = """<!doctype html><html lang="en"{attributes}><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Explorer</title><style>
+body {{ margin: 16px; background: #fff; color: #222; font: 17px serif }}
+[data-bs-theme=dark] body {{ background: #111; color: #eee }}
+</style><main><h1>Explorer</h1>{body}</main></html>"""
 
 
 @contextmanager
@@ -100,21 +104,27 @@ def library(x, y, x_test, y_test, regularization, index):
 
 
 ENGINE = """async sets => {
-  const engine = await import(new URL('engine.js', location)), flat = rows => Float64Array.from(rows.flat());
+  const engine = await import(new URL('engine.js', location)),
+    flat = rows => Float64Array.from(rows.flat());
   return sets.map(([x, y, xt, yt, lambda, i]) => {
-    const train = flat(x), labels = Uint8Array.from(y), test = { x: flat(xt), y: Uint8Array.from(yt) }, a = engine.analyze(train, labels, lambda, test);
+    const train = flat(x), labels = Uint8Array.from(y),
+      test = { x: flat(xt), y: Uint8Array.from(yt) },
+      a = engine.analyze(train, labels, lambda, test);
     if (a.problem) return { problem: a.problem };
-    return { theta: a.theta, influences: [...a.influences], actual: engine.withoutPoint(i, train, labels, lambda, test, a).actual };
+    return { theta: a.theta, influences: [...a.influences],
+      actual: engine.withoutPoint(i, train, labels, lambda, test, a).actual };
   });
 }"""
 
 
 # the lines that are drawn: p on each, at two of its points
 CONTOURS = """async () => {
-  const { contour } = await import(new URL('engine.js', location)), theta = [3, -2, 0.5];
+  const { contour } = await import(new URL('engine.js', location)),
+    theta = [3, -2, 0.5];
   return [0.1, 0.5, 0.9].map(p => {
     const [u, v, b] = contour(theta, p);
-    return [-1, 2].map(x => 1 / (1 + Math.exp(-(theta[0] * x - theta[1] * (u * x + b) / v + theta[2]))));
+    const height = x => theta[0] * x - theta[1] * (u * x + b) / v + theta[2];
+    return [-1, 2].map(x => 1 / (1 + Math.exp(-height(x))));
   });
 }"""
 
@@ -172,7 +182,8 @@ def check_numbers(browser):
 # to date.
 FLIP = """times => { const layer = document.querySelector('.ifx-layer'), took = [];
   for (let k = 0; k < times; k++) {
-    layer.dispatchEvent(new KeyboardEvent('keydown', { key: 'PageDown', bubbles: true }));
+    layer.dispatchEvent(new KeyboardEvent('keydown',
+      { key: 'PageDown', bubbles: true }));
     const start = performance.now();
     layer.dispatchEvent(new KeyboardEvent('keydown', { key: ' ', bubbles: true }));
     layer.closest('.ifx').getBoundingClientRect();
@@ -181,9 +192,10 @@ FLIP = """times => { const layer = document.querySelector('.ifx-layer'), took = 
   return took }"""
 
 
-# Work that only the processor decides on: the milliseconds of a million sines, the least
-# of five. IDLE_PACE is what it took where the bounds below were set, with nothing else
-# running; a machine that is busy, or slower, gets as many times as long for a flip.
+# Work that only the processor decides on: the milliseconds of a million sines, the
+# least of five. IDLE_PACE is what it took where the bounds below were set, with nothing
+# else running; a machine that is busy, or slower, gets as many times as long for a
+# flip.
 PACE = """() => Math.min(...Array.from({length: 5}, () => {
   const start = performance.now();
   for (let k = 0, sum = 0; k < 1e6; k++) sum += Math.sin(k + sum);
@@ -334,7 +346,10 @@ def check_keyboard(browser):
 # The address has been the same for a while: it is written a moment after the last
 # change.
 STILL = """() => {
-  if (location.hash !== window.lastHash) { window.lastHash = location.hash; window.since = performance.now(); }
+  if (location.hash !== window.lastHash) {
+    window.lastHash = location.hash;
+    window.since = performance.now();
+  }
   return location.hash !== '' && performance.now() - window.since > 600;
 }"""
 
@@ -396,9 +411,14 @@ def check_messages(browser):
 # ---------------------------------------------------------------- looks
 
 SMALL = """() => [...document.querySelectorAll('.ifx *')].filter(e => {
-    const box = e.getBoundingClientRect(), own = [...e.childNodes].some(c => c.nodeType === 3 && c.textContent.trim());
-    const control = e.matches('button, a, input, summary, [role=option]:not(.ifx-here)'), shown = box.width > 1 && !e.closest('.ifx-hidden') && e.closest('details')?.open !== false || e.matches('summary');
-    return shown && ((own && parseFloat(getComputedStyle(e).fontSize) < 16) || (control && Math.min(box.width, box.height) < 24));
+    const box = e.getBoundingClientRect(),
+      own = [...e.childNodes].some(c => c.nodeType === 3 && c.textContent.trim());
+    const controls = 'button, a, input, summary, [role=option]:not(.ifx-here)';
+    const control = e.matches(controls);
+    const shown = box.width > 1 && !e.closest('.ifx-hidden')
+      && e.closest('details')?.open !== false || e.matches('summary');
+    return shown && ((own && parseFloat(getComputedStyle(e).fontSize) < 16)
+      || (control && Math.min(box.width, box.height) < 24));
 }).map(e => e.outerHTML.slice(0, 80))"""
 
 
@@ -438,11 +458,17 @@ def check_looks(browser, axe=None):
 # What the hand did has been sent: the page sends a moment after the last change, and
 # the kernel has nothing left to do.
 QUIET = """() => {
-  const now = JSON.stringify(document.querySelector('.ifx').influenceExplorer.state.points) + document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status;
-  if (now !== window.lastState) { window.lastState = now; window.since = performance.now(); }
+  const kernel = document.querySelector('.jp-Notebook-ExecutionIndicator');
+  const { points } = document.querySelector('.ifx').influenceExplorer.state;
+  const now = JSON.stringify(points) + kernel?.dataset.status;
+  if (now !== window.lastState) {
+    window.lastState = now;
+    window.since = performance.now();
+  }
   return performance.now() - window.since > 500;
 }"""
-IDLE = "() => /idle/i.test(document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status || '')"
+IDLE = """() => /idle/i.test(document.querySelector('.jp-Notebook-ExecutionIndicator')
+  ?.dataset.status || '')"""
 
 
 def run_cell(page, number, expected):
@@ -450,8 +476,12 @@ def run_cell(page, number, expected):
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
     prompt = lambda: cell.locator(".jp-InputPrompt").first.inner_text().strip()
     before, end = prompt(), time.time() + 150
-    shows_other = "([number, prompts]) => !prompts.includes(document.querySelectorAll('.jp-Notebook .jp-CodeCell')[number].querySelector('.jp-InputPrompt').innerText.trim())"
-    while time.time() < end and prompt() in (before, "[ ]:"):  # a key that comes before the kernel is ready is lost
+    shows_other = """([number, prompts]) => {
+      const cell = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[number];
+      return !prompts.includes(cell.querySelector('.jp-InputPrompt').innerText.trim());
+    }"""
+    # a key that comes before the kernel is ready is lost
+    while time.time() < end and prompt() in (before, "[ ]:"):
         question = page.locator(".jp-Dialog button.jp-mod-accept")
         if question.count(): question.first.click()
         page.wait_for_function(IDLE, timeout=90_000)
@@ -481,8 +511,9 @@ CELLS = ["from influence_nb import influence_explorer\nexplorer = "
 def check_lab(browser):
     """A live kernel: traits set in Python move the picture, a click arrives in Python,
     both sides have the same numbers"""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS],
-                                        metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}})
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    kernel = {"name": "python3", "display_name": "python3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     with site.jupyterlab() as (base, token, _):
         page, problems = browser.new_page(viewport={"width": 1280, "height": 1500}), []
         page.on("request",

@@ -18,7 +18,8 @@ def code(source, *texts):
 
 
 def shown(name, arguments="x"):
-    text = f"---\n\n### {name}\n\n```python\ndef {name}(\n    {arguments},\n)\n```\n\n*Says it.*"
+    text = (f"---\n\n### {name}\n\n```python\ndef {name}(\n    {arguments},\n)\n```\n\n"
+            "*Says it.*")
     return {"cell_type": "code", "metadata": {}, "outputs": [
         {"output_type": "execute_result", "data": {"text/markdown": text}}],
         "source": f"#| echo: false\n#| output: asis\nshow_doc({name})"}
@@ -44,7 +45,8 @@ def folded(*cells, exported=("solve", "long", "Curve", "BadError")):
     return found
 
 
-LONG = "def long(x):\n    \"\"\"Does it: slowly.\"\"\"\n" + "    x = x + 1\n" * 11 + "    return x"
+LONG = ("def long(x):\n    \"\"\"Does it: slowly.\"\"\"\n" + "    x = x + 1\n" * 11
+        + "    return x")
 SHORT = "def solve(\n    x,  # numbers\n):\n    \"Solves.\"\n    return x"
 
 
@@ -52,13 +54,15 @@ def test_definitions():
     "A short definition stays open, a longer one folds under its name; each stands once"
     found = folded(shown("solve"), code(EXPORTED + SHORT), words("and"), shown("long"),
                    code(EXPORTED + LONG))
-    assert [said for said, *_ in found] == [None, None, None, None, "long: Does it"], found
+    assert [said for said, *_ in found] == [None, None, None, None,
+                                            "long: Does it"], found
     assert found[0][1] == '<span id="solve" class="named" data-name="solve"></span>'
     assert "show_doc" not in json.dumps([source for _, source, _ in found])
 
 
 def test_only_signature():
-    "Where the source is not on the page the signature folds; one that says nothing goes"
+    """Where the source is not on the page the signature folds; one that says nothing
+    goes"""
     found = folded(shown("hidden"), shown("empty", "*args, **kwargs"))
     assert [said for said, *_ in found] == [None, "hidden: Says it", None]
     assert "def hidden(" in found[1][1] and not any("kwargs" in text
@@ -66,8 +70,10 @@ def test_only_signature():
 
 
 def test_checks():
-    "Checks fold under one line with what they check, also those that give an error back"
-    found = folded(code("assert solve(1) == 1"), code("check_close(solve(2), 2, 1e-9)", "0.0"),
+    """Checks fold under one line with what they check, also those that give an error
+    back"""
+    found = folded(code("assert solve(1) == 1"),
+                   code("check_close(solve(2), 2, 1e-9)", "0.0"),
                    code("with ExceptionExpected(ValueError): long('a')"))
     assert [said for said, *_ in found] == [
         "Checks, all pass: solve; long; bad input is refused"], found
@@ -89,7 +95,8 @@ def test_others():
                             "Error: BadError: Bad", "Helper: _a", "Imports"], said
     assert [text for said, text, _ in found if said == "Imports"][0].endswith(
         "import os\nfrom re import sub")
-    assert said[0] == "Code of the picture", "what folds comes after the opening picture"
+    behind = "what folds comes after the opening picture"
+    assert said[0] == "Code of the picture", behind
 
 
 def test_tables():
@@ -115,7 +122,8 @@ def test_picture_first():
     shows = code("table", "1 2 3")
     assert order(words("why"), shows, code(picture % "a")) == ["why", "table", "draw()"]
     assert order(words("why"), shows, code(picture % "question")) == [
-        "why", "draw()", "table"], "a table, too, comes after the picture of the question"
+        "why", "draw()", "table"], (
+        "a table, too, comes after the picture of the question")
 
 
 if __name__ == "__main__": keep(globals(), "folds")

@@ -20,17 +20,21 @@ def shown(item): return pydoc.render_doc(item, renderer=pydoc.plaintext)
 
 def appears(item, parameter, comment):
     found = [line.strip(" |") for line in shown(item).splitlines()]
-    at = [i for i, line in enumerate(found) if line == parameter and found[i + 1].startswith(comment)]
+    at = [i for i, line in enumerate(found)
+          if line == parameter and found[i + 1].startswith(comment)]
     assert at, f"help({item}) does not show {parameter}"
-    assert len(re.findall(rf"^{parameter}$", item.__doc__, re.M)) == 1, f"{item}: {parameter}"
+    shown_times = len(re.findall(rf"^{parameter}$", item.__doc__, re.M))
+    assert shown_times == 1, f"{item}: {parameter}"
 
-appears(influence_nb.DirectInfluence, "regularization", "what pyDVL calls")  # a class, from its base
-appears(influence_nb.CgInfluence, "maxiter", "iterations at most")  # from its inverse
-appears(influence_nb.leave_one_out, "indices", "training points to leave out")  # a function
-appears(influence_nb.Influence.influences, "x_test", "test inputs")  # a method
-appears(influence_nb.Suspects, "guess", "class that the model prefers")  # a named tuple
+# a class has them from its base or its inverse; functions, methods, named tuples
+appears(influence_nb.DirectInfluence, "regularization", "what pyDVL calls")
+appears(influence_nb.CgInfluence, "maxiter", "iterations at most")
+appears(influence_nb.leave_one_out, "indices", "training points to leave out")
+appears(influence_nb.Influence.influences, "x_test", "test inputs")
+appears(influence_nb.Suspects, "guess", "class that the model prefers")
 
-modules = [module for name, module in sys.modules.items() if name.startswith("influence_nb.")]
+modules = [module for name, module in sys.modules.items()
+           if name.startswith("influence_nb.")]
 items = [item for module in modules for item in prompt._public(module)]
 texts = [item.__doc__ or "" for item in items]
 bare = re.compile(r"\n*^(Parameters|Attributes|Returns)\n---.*", re.M | re.S)

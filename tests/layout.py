@@ -4,8 +4,8 @@ a chapter. Run by `make test-browser`.
 For every chapter: the share of its height that is prose and formulas, visible code,
 outputs, figures, and folded lines; where the opening picture with its caption ends; how
 many boxes of code, tables and formulas are cut at 1,280 and 1,600 px; the smallest text
-in a figure, on the desk and on the phone; how many legends lie on a curve or a point; on
-paper, how many folds stay closed, and how many boxes that no page break may cut are
+in a figure, on the desk and on the phone; how many legends lie on a curve or a point;
+on paper, how many folds stay closed, and how many boxes that no page break may cut are
 higher than half a page, which leaves the page before them half empty. What is short of
 the goal stands in tests/layout_left.json and may only get better: `--write` writes
 today's numbers there, and refuses if one of them got worse; a chapter, or a measure,
@@ -27,12 +27,13 @@ from pages import book_pages
 LEFT = Path(__file__).with_name("layout_left.json")
 WIDE = {"width": 1600, "height": 900}
 PAPER = {"width": 718, "height": 1047}  # A4 inside margins of 1 cm
-# at least or at most: what a page is measured by, and how far it may go on from there
+# at least or at most: what a page is measured by, and STEP: how far it may go on from
+# there, for what fonts of another machine may add
 GOALS = {"prose": (">=", 35), "code": ("<=", 30), "picture": ("<=", 800),
          "cut": ("<=", 0), "desk text": (">=", 10), "phone text": (">=", 8),
          "legends": ("<=", 0), "paper folds": ("<=", 0), "paper gaps": ("<=", 0)}
 STEP = {"prose": 1, "code": 1, "picture": 8, "cut": 0, "desk text": 0.2,
-        "phone text": 0.2, "legends": 0, "paper folds": 0, "paper gaps": 0}  # what fonts of another machine may add
+        "phone text": 0.2, "legends": 0, "paper folds": 0, "paper gaps": 0}
 
 # Every block of the page in the order of the eyes, with its kind; a block reaches to
 # where the next one begins, so that the shares add up to the height of the page.
@@ -42,40 +43,54 @@ BLOCKS = r"""() => {
     ['output', '.cell-output'],
     ['fold', 'details:not([open])'],
     ['code', '.sourceCode, pre, summary'],
-    ['prose', 'p, li, h1, h2, h3, h4, h5, h6, blockquote, table, .math.display, summary, .ways-in, .description, dl, nav']];
+    ['prose', 'p, li, h1, h2, h3, h4, h5, h6, blockquote, table, .math.display, '
+              + 'summary, .ways-in, .description, dl, nav']];
+  const drawn = 'figure, .player, .review-tour, .explorer-figure, img';
   const blocks = [];
   const walk = element => {
     for (const child of element.children) {
       const box = child.getBoundingClientRect();
-      if (!box.height || !box.width || getComputedStyle(child).position === 'absolute') continue;
-      const kind = kinds.find(([, selector]) => child.matches(selector) && !(selector.startsWith('.cell-output') && child.querySelector('figure, .player, .review-tour, .explorer-figure, img')));
+      if (!box.height || !box.width
+        || getComputedStyle(child).position === 'absolute') continue;
+      const kind = kinds.find(([, selector]) => child.matches(selector)
+        && !(selector.startsWith('.cell-output') && child.querySelector(drawn)));
       if (kind) blocks.push([kind[0], box.top]); else walk(child);
     }
   };
   walk(main);
-  const end = main.getBoundingClientRect().bottom, share = {prose: 0, code: 0, output: 0, figure: 0, fold: 0};
-  blocks.forEach(([kind, top], i) => { share[kind] += Math.max(0, (i + 1 < blocks.length ? blocks[i + 1][1] : end) - top); });
-  const total = Object.values(share).reduce((a, b) => a + b, 0), opening = main.querySelector('figure:has(figcaption)');
+  const end = main.getBoundingClientRect().bottom,
+    share = {prose: 0, code: 0, output: 0, figure: 0, fold: 0};
+  blocks.forEach(([kind, top], i) => {
+    share[kind] += Math.max(0, (i + 1 < blocks.length ? blocks[i + 1][1] : end) - top);
+  });
+  const total = Object.values(share).reduce((a, b) => a + b, 0),
+    opening = main.querySelector('figure:has(figcaption)');
   for (const kind in share) share[kind] = 100 * share[kind] / total;
-  return {share, height: main.getBoundingClientRect().height, picture: opening ? opening.getBoundingClientRect().bottom + scrollY : null};
+  return {share, height: main.getBoundingClientRect().height,
+    picture: opening ? opening.getBoundingClientRect().bottom + scrollY : null};
 }"""
 
 # Boxes whose content is wider than they are, with the first words of it
-CUT = r"""() => [...document.querySelectorAll('main pre, .table-scroll, .katex-display, main .cell-output')]
+CUT = r"""() => [...document.querySelectorAll(
+    'main pre, .table-scroll, .katex-display, main .cell-output')]
   .filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1)
   .map(box => box.textContent.trim().slice(0, 60))"""
 
 # Pictures of figures: what they hold, and how wide they are shown
-PICTURES = r"""() => [...document.querySelectorAll('main img')].filter(i => i.checkVisibility() && i.src.startsWith('data:image/png'))
+PICTURES = r"""() => [...document.querySelectorAll('main img')]
+  .filter(i => i.checkVisibility() && i.src.startsWith('data:image/png'))
   .map(i => [i.src, i.getBoundingClientRect().width])"""
 
 
-# On paper: folds that stay closed, and boxes higher than half a page that must not be cut
+# On paper: folds that stay closed, and boxes higher than half a page that must not be
+# cut
 ON_PAPER = r"""height => {
   dispatchEvent(new Event('beforeprint'));
-  const shown = [...document.querySelectorAll('main *')].filter(e => e.getClientRects().length);
+  const shown = [...document.querySelectorAll('main *')].filter(e =>
+    e.getClientRects().length);
   const folds = shown.filter(e => e.matches('details:not([open])')).length;
-  const gaps = shown.filter(e => getComputedStyle(e).breakInside.startsWith('avoid') && e.getBoundingClientRect().height > height / 2).length;
+  const gaps = shown.filter(e => getComputedStyle(e).breakInside.startsWith('avoid')
+    && e.getBoundingClientRect().height > height / 2).length;
   dispatchEvent(new Event('afterprint'));
   return {'paper folds': folds, 'paper gaps': gaps};
 }"""

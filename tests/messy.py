@@ -2,10 +2,10 @@
 makes, on the table of `messy_table`, with every kind of model.
 
 480 rows, three classes named by words, 12% of the names wrong, 20 copies of which six
-contradict, gaps, one class rare; right names predictable at 96 to 98%. What must hold is
-in BOUNDS. Logistic regression, which costs one fit, is asked of a hundred tables, and of
-a hundred where the trees overlap so much that nobody can count: there a warning must
-come in place of a number. The other kinds are asked of a few.
+contradict, gaps, one class rare; right names predictable at 96 to 98%. What must hold
+is in BOUNDS. Logistic regression, which costs one fit, is asked of a hundred tables,
+and of a hundred where the trees overlap so much that nobody can count: there a warning
+must come in place of a number. The other kinds are asked of a few.
 
 Then what people have: labels and tables of the kinds that pandas knows, probabilities
 with named columns, estimators that cannot be used. Each is taken for what it is, or
@@ -112,7 +112,8 @@ def nine_lines():
     "The whole way, as it stands in the manual"
     X, given, truth = messy_table(1)
     suspects = find_mislabeled(pipeline(LogisticRegression()), None, X, given)
-    answers = {row: truth.iloc[row] for row in suspects.suggested}  # a person's, in life
+    # a person's, in life
+    answers = {row: truth.iloc[row] for row in suspects.suggested}
     clean = relabeled(given, answers)
     assert clean.index.equals(given.index) and clean.name == given.name
     assert (clean != truth).sum() <= 0.2 * (given != truth).sum()
@@ -173,7 +174,7 @@ X = pd.DataFrame(Z, columns=["a", "b", "c"])
 
 
 def ranked(model=None, x=X, y=WORDS, **more):
-    model = LogisticRegression() if model is None and "pred_probs" not in more else model
+    if model is None and "pred_probs" not in more: model = LogisticRegression()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return find_mislabeled(model, None, x, y, progress=False, **more)
@@ -372,7 +373,8 @@ def written_elsewhere():
         path = Path(folder) / "answers.csv"
         path.write_text(studio["CSV"], "utf-8")
         read = [flat, whole, from_csv(path, "row_id"),
-                from_label_studio(studio["JSON"]), from_label_studio(studio["JSON_MIN"])]
+                from_label_studio(studio["JSON"]),
+                from_label_studio(studio["JSON_MIN"])]
     for each in read:
         assert each.labels.pop(first) == "oak"
         assert each.disputed == {second: ["birch", "oak"]}
@@ -417,7 +419,8 @@ def main():
     hard = [measured(logistic, seed, 2.4) for seed in range(TABLES)]
     below = [run for run in hard if run["right"] < 0.85]
     told = sum(run["warned"] and not run["trusted"] for run in below)
-    print(f"right names predicted in fewer than 85%: a warning in {told} of {len(below)}")
+    print(f"right names predicted in fewer than 85%: a warning in {told} "
+          f"of {len(below)}")
     if told < len(below) or len(below) < 50: problems.append("a warning is missing")
     print("; ".join(problems) or "ok")
     sys.exit(bool(problems))

@@ -28,19 +28,30 @@ import lint
 import pages
 import weight
 
-FONTS = "https://fonts.googleapis.com/css2?family=Lato:ital,wght@0,400;0,700;1,400&amp;display=swap"
+FONTS = ("https://fonts.googleapis.com/css2?family=Lato:ital,wght@0,400;0,700;1,400"
+         "&amp;display=swap")
 LIGHT = f'''@import"{FONTS}";
 :root {{ --bs-body-bg: #fff; --bs-body-color: #222 }}
 body {{ background: #fff; color: #222; margin: 0; padding: 0 12px; font-size: 17px }}
-.collapse:not(.show) {{ display: none }} .text-start, .quarto-figure-center > figure {{ text-align: center }}
-#quarto-content {{ display: grid; grid-template-columns: 15rem minmax(0, 1fr) 12rem; gap: 2rem }} main {{ grid-area: 1 / 2 }} #quarto-margin-sidebar {{ grid-area: 1 / 3 }}
-@media (max-width: 900px) {{ #quarto-content {{ display: block }} #quarto-margin-sidebar {{ display: none }} }}
-@media (min-width: 901px) {{ #quarto-sidebar {{ display: block }} .quarto-secondary-nav {{ display: none }} }}
-#quarto-sidebar-glass {{ display: none; position: fixed; inset: 0; z-index: 5 }} #quarto-sidebar-glass.show {{ display: block }}
+.collapse:not(.show) {{ display: none }}
+.text-start, .quarto-figure-center > figure {{ text-align: center }}
+#quarto-content {{ display: grid; grid-template-columns: 15rem minmax(0, 1fr) 12rem;
+gap: 2rem }} main {{ grid-area: 1 / 2 }} #quarto-margin-sidebar {{ grid-area: 1 / 3 }}
+@media (max-width: 900px) {{ #quarto-content {{ display: block }}
+#quarto-margin-sidebar {{ display: none }} }}
+@media (min-width: 901px) {{ #quarto-sidebar {{ display: block }}
+.quarto-secondary-nav {{ display: none }} }}
+#quarto-sidebar-glass {{ display: none; position: fixed; inset: 0; z-index: 5 }}
+#quarto-sidebar-glass.show {{ display: block }}
 #quarto-sidebar {{ position: relative; z-index: 6 }}
-details.code-fold summary, .page-navigation a, .breadcrumb-item a {{ color: #6c757d }} #quarto-sidebar a, #TOC a {{ color: inherit }} .quarto-secondary-nav {{ background: #f8f9fa }}
-pre {{ overflow: auto }} .breadcrumb {{ list-style: none }} .quarto-btn-toggle {{ min-width: 44px; min-height: 44px }} button, input {{ font-size: 16px }}
-.aa-Panel {{ position: fixed; z-index: 10; top: 0; right: 0; width: 100%; height: 50%; background: #fff; color: #222 }} .aa-Panel[hidden] {{ display: none }}
+details.code-fold summary, .page-navigation a, .breadcrumb-item a {{ color: #6c757d }}
+#quarto-sidebar a, #TOC a {{ color: inherit }}
+.quarto-secondary-nav {{ background: #f8f9fa }}
+pre {{ overflow: auto }} .breadcrumb {{ list-style: none }}
+.quarto-btn-toggle {{ min-width: 44px; min-height: 44px }}
+button, input {{ font-size: 16px }}
+.aa-Panel {{ position: fixed; z-index: 10; top: 0; right: 0; width: 100%; height: 50%;
+background: #fff; color: #222 }} .aa-Panel[hidden] {{ display: none }}
 '''
 DARK = (LIGHT.replace(f'@import"{FONTS}";', f'@import url("{FONTS}");')
         .replace("#fff", "#222").replace("color: #222", "color: #eee")
@@ -54,11 +65,13 @@ async function items(query) {
     return [];
   }
   const response = await fetch("search.json");
-  if (response.status !== 200) throw new Error("Unexpected status from search index request: " + response.status);
+  if (response.status !== 200)
+    throw new Error("Unexpected status from search index request: " + response.status);
   return (await response.json()).filter(entry => entry.text.includes(query));
 }
 document.addEventListener("DOMContentLoaded", () => {
-  const field = document.querySelector("#quarto-search input"), panel = document.createElement("div");
+  const field = document.querySelector("#quarto-search input");
+  const panel = document.createElement("div");
   panel.className = "aa-Panel";
   panel.hidden = true;
   panel.setAttribute("role", "region");
@@ -66,10 +79,12 @@ document.addEventListener("DOMContentLoaded", () => {
   document.body.append(panel);
   field.addEventListener("input", async () => {
     const found = field.value ? await items(field.value) : [];
-    panel.innerHTML = found.map(entry => `<div class="aa-Item">${entry.title}</div>`).join("");
+    panel.innerHTML = found.map(entry =>
+      `<div class="aa-Item">${entry.title}</div>`).join("");
     panel.hidden = !field.value;
   });
-  field.addEventListener("keydown", event => { if (event.key === "Escape") panel.hidden = true; });
+  field.addEventListener("keydown",
+    event => { if (event.key === "Escape") panel.hidden = true; });
 });
 '''
 MODULES = {"quarto.js": '''import * as tabsets from "./tabsets/tabsets.js";
@@ -89,81 +104,154 @@ export function greet(who) { return `hello ${who}`; }
 
 TOGGLE = '''<script>
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const show = on => { document.body.classList.toggle("quarto-dark", on); document.body.classList.toggle("quarto-light", !on);
+const show = on => { document.body.classList.toggle("quarto-dark", on);
+  document.body.classList.toggle("quarto-light", !on);
   document.querySelector("#quarto-bootstrap-dark").disabled = !on; };
-window.quartoToggleColorScheme = () => show(!document.body.classList.contains("quarto-dark"));
-document.addEventListener("DOMContentLoaded", () => { show(dark.matches); dark.addEventListener("change", () => show(dark.matches));
-  const bar = document.querySelector("#quarto-sidebar"), glass = document.querySelector("#quarto-sidebar-glass");
-  const open = on => { bar.classList.toggle("show", on); glass.classList.toggle("show", on) };
-  document.querySelector(".quarto-btn-toggle").addEventListener("click", () => open(true)); glass.addEventListener("click", () => open(false)); });
+window.quartoToggleColorScheme = () =>
+  show(!document.body.classList.contains("quarto-dark"));
+document.addEventListener("DOMContentLoaded",
+  () => { show(dark.matches); dark.addEventListener("change", () => show(dark.matches));
+  const bar = document.querySelector("#quarto-sidebar");
+  const glass = document.querySelector("#quarto-sidebar-glass");
+  const open = on => { bar.classList.toggle("show", on);
+    glass.classList.toggle("show", on) };
+  document.querySelector(".quarto-btn-toggle").addEventListener("click",
+    () => open(true)); glass.addEventListener("click", () => open(false)); });
 </script>'''
-KATEX = '''<script>document.addEventListener("DOMContentLoaded", () => { for (const math of document.getElementsByClassName("math"))
-  katex.render(math.textContent.replace(/^\\\\[\\[(]|\\\\[\\])]$/g, ""), math, { displayMode: math.classList.contains("display"), throwOnError: false }); });</script>'''
+KATEX = '''<script>document.addEventListener("DOMContentLoaded", () => {
+  for (const math of document.getElementsByClassName("math"))
+  katex.render(math.textContent.replace(/^\\\\[\\[(]|\\\\[\\])]$/g, ""), math,
+    { displayMode: math.classList.contains("display"), throwOnError: false });
+    });</script>'''
 
 PAGE = '''<!DOCTYPE html>
 <html xmlns="http://www.w3.org/1999/xhtml" lang="en" xml:lang="en"><head>
-<meta charset="utf-8"><meta name="generator" content="quarto-1.11.0"><meta name="viewport" content="width=device-width, initial-scale=1.0, user-scalable=yes">
+<meta charset="utf-8"><meta name="generator" content="quarto-1.11.0"><meta
+name="viewport" content="width=device-width, initial-scale=1.0, user-scalable=yes">
 <title>@TITLE@ – influence_nb</title>
 <script src="site_libs/quarto-search/quarto-search.js"></script>
 <script src="site_libs/quarto-html/quarto.js" type="module"></script>
 <script src="site_libs/quarto-html/tabsets/tabsets.js" type="module"></script>
-<link href="site_libs/bootstrap/bootstrap-0a1b.min.css" rel="stylesheet" class="quarto-color-scheme" id="quarto-bootstrap" data-mode="light">
-<link href="site_libs/bootstrap/bootstrap-dark-2c3d.min.css" rel="stylesheet" class="quarto-color-scheme quarto-color-alternate" id="quarto-bootstrap-dark" data-mode="dark">
-<script src="https://cdnjs.cloudflare.com/ajax/libs/require.js/2.3.6/require.min.js" integrity="sha512-c3==" crossorigin="anonymous"></script>
-<script type="application/javascript">define('jquery', [],function() {return window.jQuery;})</script>
-<script src="https://cdn.jsdelivr.net/npm/katex@@KATEX@/dist/katex.min.js" crossorigin="anonymous"></script>
+<link href="site_libs/bootstrap/bootstrap-0a1b.min.css" rel="stylesheet"
+class="quarto-color-scheme" id="quarto-bootstrap" data-mode="light">
+<link href="site_libs/bootstrap/bootstrap-dark-2c3d.min.css" rel="stylesheet"
+class="quarto-color-scheme quarto-color-alternate" id="quarto-bootstrap-dark"
+data-mode="dark">
+<script src="https://cdnjs.cloudflare.com/ajax/libs/require.js/2.3.6/require.min.js"
+integrity="sha512-c3==" crossorigin="anonymous"></script>
+<script type="application/javascript">
+define('jquery', [],function() {return window.jQuery;})</script>
+<script src="https://cdn.jsdelivr.net/npm/katex@@KATEX@/dist/katex.min.js"
+crossorigin="anonymous"></script>
 ''' + KATEX + '''
-<link rel="stylesheet" href="https://cdn.jsdelivr.net/npm/katex@@KATEX@/dist/katex.min.css">
+<link rel="stylesheet"
+href="https://cdn.jsdelivr.net/npm/katex@@KATEX@/dist/katex.min.css">
 <link rel="stylesheet" href="styles.css"><link rel="icon" href="data:,">
 ''' + TOGGLE + '''
 </head><body class="nav-sidebar floating quarto-light">
 <div id="quarto-search-results"></div>
-<header id="quarto-header" class="headroom fixed-top"><nav class="quarto-secondary-nav"><div class="container-fluid d-flex">
-<button type="button" class="quarto-btn-toggle btn" data-bs-toggle="collapse" role="button" data-bs-target=".quarto-sidebar-collapse-item" aria-controls="quarto-sidebar" aria-expanded="false" aria-label="Toggle sidebar navigation"><i class="bi bi-layout-text-sidebar-reverse"></i></button>
-<nav class="quarto-page-breadcrumbs" aria-label="breadcrumb"><ol class="breadcrumb"><li class="breadcrumb-item"><a href="./45_digits.html">Foundations</a></li></ol></nav>
+<header id="quarto-header" class="headroom fixed-top"><nav
+class="quarto-secondary-nav"><div class="container-fluid d-flex">
+<button type="button" class="quarto-btn-toggle btn" data-bs-toggle="collapse"
+role="button" data-bs-target=".quarto-sidebar-collapse-item"
+aria-controls="quarto-sidebar" aria-expanded="false" aria-label="Toggle sidebar
+navigation"><i class="bi bi-layout-text-sidebar-reverse"></i></button>
+<nav class="quarto-page-breadcrumbs" aria-label="breadcrumb"><ol class="breadcrumb"><li
+class="breadcrumb-item"><a href="./45_digits.html">Foundations</a></li></ol></nav>
 </div></nav></header>
-<div id="quarto-content" class="quarto-container page-columns page-rows-contents page-layout-article">
-<nav id="quarto-sidebar" class="sidebar collapse collapse-horizontal quarto-sidebar-collapse-item sidebar-navigation floating overflow-auto">
-<div class="pt-lg-2 mt-2 text-left sidebar-header"><div class="sidebar-title mb-0 py-0"><a href="./">influence_nb</a>
-<div class="sidebar-tools-main"><a href="" class="quarto-color-scheme-toggle quarto-navigation-tool px-1" onclick="window.quartoToggleColorScheme(); return false;" title="Toggle dark mode"><i class="bi"></i></a></div></div></div>
-<div class="mt-2 flex-shrink-0 align-items-center"><div class="sidebar-search"><div id="quarto-search" class="" title="Search"><input aria-label="search" type="search"></div></div></div>
-<div class="sidebar-menu-container"><ul class="list-unstyled mt-1"><li class="sidebar-item sidebar-item-section"><div class="sidebar-item-container">
-<a class="sidebar-item-text sidebar-link text-start" data-bs-toggle="collapse" data-bs-target="#quarto-sidebar-section-1" role="navigation" aria-expanded="true"><span class="menu-text">Wrong labels</span></a>
-<a class="sidebar-item-toggle text-start" data-bs-toggle="collapse" data-bs-target="#quarto-sidebar-section-1" role="navigation" aria-expanded="true" aria-label="Toggle section"><i class="bi bi-chevron-right ms-2"></i></a></div>
-<ul id="quarto-sidebar-section-1" class="collapse list-unstyled sidebar-section depth1 show">
-<li class="sidebar-item"><div class="sidebar-item-container"><a href="./45_digits.html" class="sidebar-item-text sidebar-link"><span class="menu-text">Handwritten digits</span></a></div></li>
-<li class="sidebar-item"><div class="sidebar-item-container"><a href="./47_wine.html" class="sidebar-item-text sidebar-link active"><span class="menu-text">Wine</span></a></div></li>
+<div id="quarto-content"
+class="quarto-container page-columns page-rows-contents page-layout-article">
+<nav id="quarto-sidebar" class="sidebar collapse collapse-horizontal
+quarto-sidebar-collapse-item sidebar-navigation floating overflow-auto">
+<div class="pt-lg-2 mt-2 text-left sidebar-header"><div
+class="sidebar-title mb-0 py-0"><a href="./">influence_nb</a>
+<div class="sidebar-tools-main"><a href="" class="quarto-color-scheme-toggle
+quarto-navigation-tool px-1" onclick="window.quartoToggleColorScheme(); return false;"
+title="Toggle dark mode"><i class="bi"></i></a></div></div></div>
+<div class="mt-2 flex-shrink-0 align-items-center"><div class="sidebar-search"><div
+id="quarto-search" class="" title="Search"><input aria-label="search"
+type="search"></div></div></div>
+<div class="sidebar-menu-container"><ul class="list-unstyled mt-1"><li
+class="sidebar-item sidebar-item-section"><div class="sidebar-item-container">
+<a class="sidebar-item-text sidebar-link text-start" data-bs-toggle="collapse"
+data-bs-target="#quarto-sidebar-section-1" role="navigation" aria-expanded="true"><span
+class="menu-text">Wrong labels</span></a>
+<a class="sidebar-item-toggle text-start" data-bs-toggle="collapse"
+data-bs-target="#quarto-sidebar-section-1" role="navigation" aria-expanded="true"
+aria-label="Toggle section"><i class="bi bi-chevron-right ms-2"></i></a></div>
+<ul id="quarto-sidebar-section-1"
+class="collapse list-unstyled sidebar-section depth1 show">
+<li class="sidebar-item"><div class="sidebar-item-container"><a href="./45_digits.html"
+class="sidebar-item-text sidebar-link"><span
+class="menu-text">Handwritten digits</span></a></div></li>
+<li class="sidebar-item"><div class="sidebar-item-container"><a href="./47_wine.html"
+class="sidebar-item-text sidebar-link active"><span
+class="menu-text">Wine</span></a></div></li>
 </ul></li></ul></div></nav>
 <div id="quarto-sidebar-glass" class="quarto-sidebar-collapse-item"></div>
-<div id="quarto-margin-sidebar" class="sidebar margin-sidebar"><nav id="TOC" role="doc-toc" class="toc-active"><h2 id="toc-title">On this page</h2>
-<ul class="collapse"><li><a href="#the-recipe" id="toc-the-recipe" class="nav-link active" data-scroll-target="#the-recipe">The recipe</a></li></ul></nav></div>
+<div id="quarto-margin-sidebar" class="sidebar margin-sidebar"><nav id="TOC"
+role="doc-toc" class="toc-active"><h2 id="toc-title">On this page</h2>
+<ul class="collapse"><li><a href="#the-recipe" id="toc-the-recipe" class="nav-link
+active" data-scroll-target="#the-recipe">The recipe</a></li></ul></nav></div>
 <main class="content" id="quarto-document-content">
-<header id="title-block-header" class="quarto-title-block default"><nav class="quarto-page-breadcrumbs quarto-title-breadcrumbs d-none d-lg-block" aria-label="breadcrumb"><ol class="breadcrumb"><li class="breadcrumb-item"><a href="./45_digits.html">Foundations</a></li></ol></nav>
+<header id="title-block-header" class="quarto-title-block default"><nav
+class="quarto-page-breadcrumbs quarto-title-breadcrumbs d-none d-lg-block"
+aria-label="breadcrumb"><ol class="breadcrumb"><li class="breadcrumb-item"><a
+href="./45_digits.html">Foundations</a></li></ol></nav>
 <div class="quarto-title"><h1 class="title">@TITLE@</h1></div></header>
 @BODY@
-<nav class="page-navigation"><div class="nav-page nav-page-previous"><a href="./45_digits.html" class="pagination-link" aria-label="Handwritten digits"><i class="bi bi-arrow-left-short"></i> <span class="nav-page-text">Handwritten digits</span></a></div></nav>
+<nav class="page-navigation"><div class="nav-page nav-page-previous"><a
+href="./45_digits.html" class="pagination-link" aria-label="Handwritten digits"><i
+class="bi bi-arrow-left-short"></i> <span
+class="nav-page-text">Handwritten digits</span></a></div></nav>
 </main></div></body></html>
 '''
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
-DIGITS = '''<section id="the-recipe" class="level2"><h2 class="anchored" data-anchor-id="the-recipe">The recipe</h2>
+DIGITS = '''<section id="the-recipe" class="level2"><h2 class="anchored"
+data-anchor-id="the-recipe">The recipe</h2>
 <p>The penalty is <span class="math inline">\\(\\lambda\\)</span>, and</p>
 <p><span class="math display">\\[a = b \\tag{3}\\]</span></p></section>'''
-WINE = '''<section id="the-recipe" class="level2"><h2 class="anchored" data-anchor-id="the-recipe">The recipe</h2>
-<p>By equation (3) of <a href="./45_digits.html">Handwritten digits</a>, see Figure 1. It measures the curvature of the loss.</p>
+WINE = '''<section id="the-recipe" class="level2"><h2 class="anchored"
+data-anchor-id="the-recipe">The recipe</h2>
+<p>By equation (3) of <a href="./45_digits.html">Handwritten digits</a>, see Figure 1.
+It measures the curvature of the loss.</p>
 <h4 class="anchored">A level skipped</h4>
-<div class="cell"><details class="code-fold"><summary>Code of the picture</summary><div class="code-copy-outer-scaffold"><div class="sourceCode cell-code" id="cb1"><pre class="sourceCode python code-with-copy"><code class="sourceCode python">draw()</code></pre></div><button title="Copy to Clipboard" class="code-copy-button"><i class="bi"></i></button></div></details>
-<div class="cell-output cell-output-display"><div id="fig-lines" class="quarto-float quarto-figure quarto-figure-center anchored"><figure class="quarto-float quarto-float-fig figure">
-<div aria-describedby="fig-lines-caption-0ceaefa1"><img src="PIXEL" class="img-fluid figure-img" alt="Two lines that cross."></div>
-<figcaption class="quarto-float-caption-bottom quarto-float-caption quarto-float-fig" id="fig-lines-caption-0ceaefa1">Figure&nbsp;1: The <em>crossing</em> lines.</figcaption></figure></div></div></div>
-<div class="cell"><div class="cell-output cell-output-display"><div id="fig-play" class="quarto-float quarto-figure quarto-figure-center anchored"><figure class="quarto-float quarto-float-fig figure">
+<div class="cell"><details class="code-fold"><summary>Code of the picture</summary><div
+class="code-copy-outer-scaffold"><div class="sourceCode cell-code" id="cb1"><pre
+class="sourceCode python code-with-copy"><code
+class="sourceCode python">draw()</code></pre></div><button title="Copy to Clipboard"
+class="code-copy-button"><i class="bi"></i></button></div></details>
+<div class="cell-output cell-output-display"><div id="fig-lines"
+class="quarto-float quarto-figure quarto-figure-center anchored"><figure
+class="quarto-float quarto-float-fig figure">
+<div aria-describedby="fig-lines-caption-0ceaefa1"><img src="PIXEL"
+class="img-fluid figure-img" alt="Two lines that cross."></div>
+<figcaption class="quarto-float-caption-bottom quarto-float-caption quarto-float-fig"
+id="fig-lines-caption-0ceaefa1">Figure&nbsp;1: The <em>crossing</em> lines.</figcaption
+></figure></div></div></div>
+<div class="cell"><div class="cell-output cell-output-display"><div id="fig-play"
+class="quarto-float quarto-figure quarto-figure-center anchored"><figure
+class="quarto-float quarto-float-fig figure">
 <div aria-describedby="fig-play-caption-0ceaefa1">PLAYER</div>
-<figcaption class="quarto-float-caption-bottom quarto-float-caption quarto-float-fig" id="fig-play-caption-0ceaefa1">Figure&nbsp;2: A figure with controls.</figcaption></figure></div></div></div>
-<div class="cell" id="fig-again"><div class="cell-output cell-output-display">PLAYER</div></div>
-<div class="cell" id="fig-tour"><div class="cell-output cell-output-display">TOUR</div></div><div class="cell" id="fig-tours"><div class="cell-output cell-output-display">TOUR</div></div>
-<div class="cell" id="fig-explore"><div class="cell-output cell-output-display">EXPLORER</div></div>
-<table class="caption-top table"><colgroup><col style="width: 50%"><col style="width: 50%"></colgroup><thead><tr class="header"><th></th><th>accuracy</th></tr></thead>
-<tbody><tr class="odd"><td>as_wide_as_it_gets_in_a_benchmark_of_many_words_that_cannot_be_broken</td><td>0.9</td></tr></tbody></table></section>'''
-FRONT = '''<section id="a-dozen-lines" class="level2"><h2>A dozen lines</h2><p id="the-recipe">Short.</p></section>'''
+<figcaption class="quarto-float-caption-bottom quarto-float-caption quarto-float-fig"
+id="fig-play-caption-0ceaefa1">Figure&nbsp;2: A figure with controls.</figcaption
+></figure></div></div></div>
+<div class="cell" id="fig-again"><div
+class="cell-output cell-output-display">PLAYER</div></div>
+<div class="cell" id="fig-tour"><div
+class="cell-output cell-output-display">TOUR</div></div><div class="cell"
+id="fig-tours"><div class="cell-output cell-output-display">TOUR</div></div>
+<div class="cell" id="fig-explore"><div
+class="cell-output cell-output-display">EXPLORER</div></div>
+<table class="caption-top table"><colgroup><col style="width: 50%"><col
+style="width: 50%"></colgroup><thead><tr
+class="header"><th></th><th>accuracy</th></tr></thead>
+<tbody><tr
+class="odd"
+><td>as_wide_as_it_gets_in_a_benchmark_of_many_words_that_cannot_be_broken</td
+><td>0.9</td></tr></tbody></table></section>'''
+FRONT = '''<section id="a-dozen-lines" class="level2"><h2>A dozen lines</h2><p
+id="the-recipe">Short.</p></section>'''
 
 
 def player():
@@ -300,8 +388,9 @@ def check_search(site, asked):
 def check_weight(site, asked):
     """Style sheets of a theme keep the rules that something on the site meets, and
     pages have no icon font"""
-    style = """@charset "utf-8"; /* gone */ .row, .never { a: b } .never { c: d } p { e: f; }
-    @media (x) { .never { g: h } .row:not(.never) { i: "}"; } } @font-face { j: k }"""
+    style = """@charset "utf-8"; /* gone */ .row, .never { a: b } .never { c: d }
+    p { e: f; } @media (x) { .never { g: h } .row:not(.never) { i: "}"; } }
+    @font-face { j: k }"""
     lean = re.sub(r"\s+", "", weight.lean(style, {"row"}))
     assert lean == ('@charset"utf-8";.row{a:b}p{e:f;}@media(x){.row:not(.never)'
                     '{i:"}";}}@font-face{j:k}'), lean
@@ -481,8 +570,10 @@ def check_addresses(site, asked):
     """nbdev's line that renames the page is gone; the rest of the front matter and the
     other cells stay"""
     with tempfile.TemporaryDirectory() as folder:
-        cells = [{"cell_type": "raw", "metadata": {}, "source": ["---\n", "output-file: data.html\n", "title: Data\n", "---\n"]},
-                 {"cell_type": "markdown", "metadata": {}, "source": "output-file: is a line of Quarto's"}]
+        front = ["---\n", "output-file: data.html\n", "title: Data\n", "---\n"]
+        words = "output-file: is a line of Quarto's"
+        cells = [{"cell_type": "raw", "metadata": {}, "source": front},
+                 {"cell_type": "markdown", "metadata": {}, "source": words}]
         put(Path(folder) / "11_data.ipynb",
             json.dumps({"cells": cells, "metadata": {}, "nbformat": 4,
                         "nbformat_minor": 5}))

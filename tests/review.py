@@ -25,11 +25,13 @@ STEP = """(key) => new Promise((done, failed) => {
   const before = desk.querySelector('.review-card').dataset.position;
   const watch = new MutationObserver(() => {
     const card = desk.querySelector('.review-card');
-    if (card && card.dataset.position !== before) { watch.disconnect(); done(performance.now() - start); }
+    if (card && card.dataset.position !== before) { watch.disconnect();
+      done(performance.now() - start); }
   });
   watch.observe(desk, { childList: true, subtree: true, attributes: true });
   setTimeout(() => { watch.disconnect(); failed('no new suspect within 5 s'); }, 5000);
-  desk.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+  desk.dispatchEvent(new KeyboardEvent('keydown',
+    { key, bubbles: true, cancelable: true }));
 })"""
 
 
@@ -134,16 +136,19 @@ from influence_nb.suspects import Suspects
 names = {HOSTILE!r}
 y = np.array([names[(k + 1) % 4] for k in range(8)])
 texts = [f"{{k}}: {{names[k % 4]}}" for k in range(8)]
-suspects = Suspects(np.arange(8), -np.arange(8.0), y, np.roll(y, 1), np.full(8, 0.9), "")
+suspects = Suspects(np.arange(8), -np.arange(8.0), y, np.roll(y, 1),
+                    np.full(8, 0.9), "")
 review_labels(texts, y, suspects, influence=np.arange(64.0).reshape(8, 8),
               path={EVIL_FILE!r}, names=names * 2, reasons=names * 2)
 """
-INTRUDERS = ".review-desk :is(script, iframe, svg image, img[src=x], [onerror], [onload])"
+INTRUDERS = (".review-desk "
+             ":is(script, iframe, svg image, img[src=x], [onerror], [onload])")
 TWICE = "button => { button.click(); button.click(); }"
 
 
 def unharmed(page, when):
-    assert page.locator(INTRUDERS).count() == 0, f"an element came out of a name: {when}"
+    came = page.locator(INTRUDERS).count()
+    assert came == 0, f"an element came out of a name: {when}"
     assert page.evaluate("() => window.pwned ?? null") is None, f"a script ran: {when}"
 
 
@@ -154,7 +159,8 @@ def hostile_desk(page, card, folder):
     """No script runs, every word is shown, a decision counts only for the card that was
     on the screen, and what is not counted is said"""
     def decided(): return log(folder, EVIL_FILE)
-    def wait_log(count): wait_for(lambda: len(decided()) == count, f"not {count} decided")
+    def wait_log(count):
+        wait_for(lambda: len(decided()) == count, f"not {count} decided")
     unharmed(page, "at the start")
     for name in HOSTILE[:2]: assert name in page.locator(".review-desk").inner_text()
     ended = page.locator(".jp-OutputArea-output").last.inner_text()
@@ -166,7 +172,8 @@ def hostile_desk(page, card, folder):
     assert decided() == [[0, "relabel", EVIL]] and EVIL_FILE in said(page)
     unharmed(page, "after 'Relabel as chosen'")
     page.locator(".review-desk button", has_text="Keep (K)").evaluate(TWICE)
-    wait_for(lambda: "Not counted" in said(page), "the second of two clicks is swallowed")
+    wait_for(lambda: "Not counted" in said(page),
+             "the second of two clicks is swallowed")
     assert decided()[1:] == [[1, "keep", None]] and place(card) == 2
     page.locator(".review-desk .review-card").click()
     page.keyboard.press("r")
@@ -194,7 +201,8 @@ def hostile_desk(page, card, folder):
 
 def turn(page, theme):
     "JupyterLab in another theme"
-    page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', "
+    page.evaluate("theme => window.jupyterapp.commands"
+                  ".execute('apputils:change-theme', "
                   "{theme})", f"JupyterLab {theme}")
     page.wait_for_selector(f"body[data-jp-theme-light={str(theme == 'Light').lower()}]",
                            state="attached")
@@ -232,7 +240,8 @@ def write_notebook(path, *sources):
                                 "nbformat": 4, "nbformat_minor": 5}))
 
 
-# What has the focus, in the words of who hears the page: its name, and whether it is seen
+# What has the focus, in the words of who hears the page: its name, and whether it is
+# seen
 FOCUS = """() => {
   const at = document.activeElement;
   const name = at.ariaLabel || at.labels?.[0]?.textContent || at.textContent;
@@ -374,10 +383,13 @@ def by_keyboard(page, folder, kind):
     keys.press("g")
     wait_for(lambda: keys.desk.locator("[data-go]").count() == 0, "no card by G")
     before = keys.log()
-    for key in ("a", "b", "d", "d", "j", "x", "y", "m", "Delete"): page.keyboard.press(key)
+    for key in ("a", "b", "d", "d", "j", "x", "y", "m", "Delete"):
+        page.keyboard.press(key)
     keys.press("ArrowRight", at=4)
-    assert keys.log() == before and page.locator(".jp-Notebook .jp-Cell").count() == cells
-    for other in others: assert len(log(folder, f"{other}.json")) in (0, DONE.get(other))
+    assert keys.log() == before
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    for other in others:
+        assert len(log(folder, f"{other}.json")) in (0, DONE.get(other))
     DONE[kind] = len(before)
 
 
@@ -390,7 +402,8 @@ def two_keys_at_once(page, folder):
     before = keys.log()
     keys.desk.evaluate("""desk => { for (const key of ['u', 'u']) desk.dispatchEvent(
         new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true})); }""")
-    wait_for(lambda: "Not counted" in keys.said(), "the second of two keys is swallowed")
+    wait_for(lambda: "Not counted" in keys.said(),
+             "the second of two keys is swallowed")
     assert len(keys.log()) == len(before) + 1
 
 

@@ -13,7 +13,8 @@ from playwright.sync_api import sync_playwright
 
 from browser import CHROMIUM, QUIET, SITE
 
-ASKED = json.loads(Path(__file__).with_name("searches.json").read_text(encoding="utf-8"))
+ASKED = json.loads(Path(__file__).with_name("searches.json")
+                   .read_text(encoding="utf-8"))
 FIND = """query => window.bookFind(query, 5).map(entry => [entry.href, entry.title,
           window.bookSnippet(entry, query), entry.kind])"""
 
@@ -32,7 +33,8 @@ def main():
                 wrong.append(f"{query!r} brings {[href for href, *_ in found]}, not "
                              f"{stem} first")
             wrong += [f"{query!r}: TeX in a snippet: {snippet}"
-                      for _, _, snippet, _ in found if re.search(r"\\[A-Za-z]|\$", snippet)]
+                      for _, _, snippet, _ in found
+                      if re.search(r"\\[A-Za-z]|\$", snippet)]
         browser.close()
     print(*wrong, f"{len(ASKED)} searches, {len(wrong)} faults", sep="\n")
     sys.exit(bool(wrong))

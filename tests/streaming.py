@@ -1,6 +1,6 @@
-"""A writer of influences is killed (kill -9) at twenty random moments and started again:
-the file on disk is that of a writer that nobody disturbed, bit by bit. The same for a
-zarr array, of which now and then a block is torn besides.
+"""A writer of influences is killed (kill -9) at twenty random moments and started
+again: the file on disk is that of a writer that nobody disturbed, bit by bit. The same
+for a zarr array, of which now and then a block is torn besides.
 
 Needs a system with `os.fork`. Finished blocks are not computed again: the number of
 blocks in the ledger never falls.
@@ -90,8 +90,9 @@ def tormented(influence, data, store, here, chance):
         write_influences(influence, folder, *data, progress=False, store=store)
         assert bits(folder, store) == expected, "a resumed run gave other bits"
     assert store == "npy" or tears, "no block was torn"
-    return expected, (f"{store}: killed {kills} times in {turn} folders, {tears} blocks "
-                      f"torn, always the same bits; lines in the ledgers: {blocks}")
+    return expected, (f"{store}: killed {kills} times in {turn} folders, {tears} "
+                      "blocks torn, always the same bits; lines in the ledgers: "
+                      f"{blocks}")
 
 
 def main():

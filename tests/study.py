@@ -1,5 +1,5 @@
-"""What `make study` leaves: the tables of *A page retold* on the screen, and a whole page
-whose pictures are described. Run by `make test`.
+"""What `make study` leaves: the tables of *A page retold* on the screen, and a whole
+page whose pictures are described. Run by `make test`.
 """
 import os
 import re

@@ -96,7 +96,8 @@ def rank_with(error, broken_part):
 
 
 def every_failure():
-    "Each kind, in a method and in the product that is timed: the list by the loss comes"
+    """Each kind, in a method and in the product that is timed: the list by the loss
+    comes"""
     failures = [ValueError("a layer that it cannot treat"), KeyError("0"),
                 MemoryError(), torch.linalg.LinAlgError("eigh did not converge"),
                 RuntimeError("vmap does not know this operator"),

@@ -1,5 +1,5 @@
-"""What each page of the built site weighs, and when it shows something on a slow 4G line
-(1.6 Mbit/s, 150 ms a round trip), in Chromium: `make weigh`.
+"""What each page of the built site weighs, and when it shows something on a slow 4G
+line (1.6 Mbit/s, 150 ms a round trip), in Chromium: `make weigh`.
 
 Every page is opened with an empty cache, from a server on this machine behind a line of
 that speed. Names of chapters choose some. Exits with 1 where the first paint takes more
@@ -41,7 +41,8 @@ def weighed(browser, address):
         page.goto(address, wait_until="load", timeout=120_000)
         seconds = page.evaluate(PAINTED)
     finally: context.close()
-    own = sum(size for request, size in sizes.items() if kinds.get(request) == "Document")
+    own = sum(size for request, size in sizes.items()
+              if kinds.get(request) == "Document")
     return own / 1000, sum(sizes.values()) / 1000, seconds
 
 
@@ -53,7 +54,8 @@ def main():
         for path in book_pages(SITE):
             if chosen and path.stem not in chosen: continue
             own, total, seconds = weighed(browser, f"{base}/{path.name}")
-            print(f"{path.stem:<20}{own:>10.0f}{total:>10.0f}{seconds:>16.2f}", flush=True)
+            print(f"{path.stem:<20}{own:>10.0f}{total:>10.0f}{seconds:>16.2f}",
+                  flush=True)
             if seconds > BOUND: slow.append(path.stem)
         browser.close()
     if slow: sys.exit(f"first paint after {BOUND} s: {', '.join(slow)}")

@@ -3,17 +3,26 @@
   "use strict";
   const script = document.currentScript;
 
-  // A region that scrolls sideways is reached by Tab, and only then: formulas, code, tables.
+  // A region that scrolls sideways is reached by Tab, and only then: formulas, code,
+  // tables.
   const SCROLLING = ".katex-display, main pre, .table-scroll, .picture";
   const regions = () => document.querySelectorAll(SCROLLING);
   // What goes on to the right fades there, until it has been read to the end.
-  const goes_on = region => region.toggleAttribute("data-goes-on", region.scrollWidth - region.clientWidth - region.scrollLeft > 2);
-  document.addEventListener("scroll", event => { if (event.target.matches?.(SCROLLING)) goes_on(event.target); }, {capture: true, passive: true});
+  const goes_on = region => region.toggleAttribute("data-goes-on",
+    region.scrollWidth - region.clientWidth - region.scrollLeft > 2);
+  document.addEventListener("scroll", event => {
+    if (event.target.matches?.(SCROLLING)) goes_on(event.target);
+  }, {capture: true, passive: true});
   const mark = () => regions().forEach(region => {
-    if (region.scrollWidth > region.clientWidth + 1 || region.scrollHeight > region.clientHeight + 1) {
+    if (region.scrollWidth > region.clientWidth + 1
+        || region.scrollHeight > region.clientHeight + 1) {
       region.tabIndex = 0;
-      const name = region.matches(".table-scroll") ? "table" : region.matches(".picture") ? "picture" : null;
-      if (name) { region.setAttribute("role", "group"); region.setAttribute("aria-label", name); }
+      const name = region.matches(".table-scroll") ? "table"
+        : region.matches(".picture") ? "picture" : null;
+      if (name) {
+        region.setAttribute("role", "group");
+        region.setAttribute("aria-label", name);
+      }
     } else region.removeAttribute("tabindex");
     goes_on(region);
   });
@@ -37,7 +46,12 @@
     const input = box.querySelector("input"), found = box.querySelector(".book-found");
     const close = () => { found.hidden = true; };
     const links = () => [...found.querySelectorAll("a")];
-    const line = (name, text) => { const e = document.createElement("span"); e.className = name; e.textContent = text; return e; };
+    const line = (name, text) => {
+      const e = document.createElement("span");
+      e.className = name;
+      e.textContent = text;
+      return e;
+    };
     const show = async () => {
       const query = input.value.trim();
       if (query.length < 2) return close();
@@ -45,12 +59,15 @@
       if (query !== input.value.trim()) return;
       const entries = window.bookFind(query);
       found.replaceChildren(...entries.map(entry => {
-        const link = document.createElement("a"), snippet = document.createElement("span");
+        const link = document.createElement("a");
+        const snippet = document.createElement("span");
         link.className = "search-result";
         link.href = script.dataset.offset + entry.href;
         snippet.className = "search-result-text";
         snippet.innerHTML = window.bookSnippet(entry, query);
-        link.append(line("search-result-title", entry.title), ...(entry.page === entry.title ? [] : [line("search-result-section", entry.page)]), snippet);
+        const section = entry.page === entry.title ? []
+          : [line("search-result-section", entry.page)];
+        link.append(line("search-result-title", entry.title), ...section, snippet);
         return link;
       }));
       if (!entries.length) found.append(line("search-none", "Nothing found"));
@@ -67,22 +84,36 @@
       else return;
       event.preventDefault();
     });
-    document.addEventListener("click", event => { if (!box.contains(event.target)) close(); });
+    document.addEventListener("click", event => {
+      if (!box.contains(event.target)) close();
+    });
   }
   document.addEventListener("keydown", event => {
     const input = document.querySelector(".book-search input");
-    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName) || document.activeElement.isContentEditable;
-    if (!input?.checkVisibility() || !(event.key === "/" && !typing || (event.ctrlKey || event.metaKey) && event.key === "k")) return;
+    const focus = document.activeElement;
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(focus.tagName)
+      || focus.isContentEditable;
+    const asked = event.key === "/" && !typing
+      || (event.ctrlKey || event.metaKey) && event.key === "k";
+    if (!input?.checkVisibility() || !asked) return;
     event.preventDefault();
     input.focus();
   });
 
   // Where a link leads into a fold, the fold opens.
   const unfold = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = location.hash
+      && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
-    for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
-    if (target.matches(".named")) { const next = target.closest("p, div")?.nextElementSibling || target.nextElementSibling; const fold = next?.matches("details") ? next : next?.querySelector(":scope > details.code-fold"); if (fold) fold.open = true; }
+    let around = target.closest("details");
+    for (; around; around = around.parentElement.closest("details")) around.open = true;
+    if (target.matches(".named")) {
+      const next = target.closest("p, div")?.nextElementSibling
+        || target.nextElementSibling;
+      const fold = next?.matches("details") ? next
+        : next?.querySelector(":scope > details.code-fold");
+      if (fold) fold.open = true;
+    }
   };
   // On paper nothing can be unfolded: what is folded opens, and folds again afterwards.
   let opened = [];

@@ -46,7 +46,8 @@ def copy_and_execute(chosen):
     (BUILD / "nbs/_quarto.yml").unlink(missing_ok=True)  # a link is not copied onto one
     kept = {path.name for path in BUILD.glob("nbs/*.ipynb") if path.stem not in chosen}
     shutil.copytree(ROOT / "nbs", BUILD / "nbs", symlinks=True, dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns(".ipynb_checkpoints", "images", *kept))
+                    ignore=shutil.ignore_patterns(".ipynb_checkpoints", "images",
+                                                  *kept))
     paths = [path for path in sorted((BUILD / "nbs").glob("*.ipynb"))
              if not chosen or path.stem in chosen]
     run(sys.executable, ROOT / "tools/execute.py", "--player", *paths, cwd=ROOT)

@@ -12,22 +12,28 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE_ONLY = """
 import sys
 
-refused = ("tqdm", "ipywidgets", "IPython", "sklearn", "fastcore", "nbdev", "anywidget", "dask", "safetensors", "zarr")
+refused = ("tqdm", "ipywidgets", "IPython", "sklearn", "fastcore", "nbdev", "anywidget",
+           "dask", "safetensors", "zarr")
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in refused: raise ImportError(name)
 import torch._dynamo, numpy, matplotlib.pyplot
-for name in [m for m in sys.modules if m.split(".")[0] in refused]: del sys.modules[name]
+for name in list(sys.modules):
+    if name.split(".")[0] in refused: del sys.modules[name]
 sys.meta_path.insert(0, Refuse())
 from influence_nb import *
 
-model, batch = TorchLogisticRegression(2), [(torch.zeros(4, 2).double(), torch.ones(4, 1).double())]
-fit_torch_model(model, batch, batch, torch.nn.BCELoss(), torch.optim.SGD(model.parameters(), 0.1))  # goes on without a bar
-fitted = DirectInfluence(model, torch.nn.BCELoss(), 0.1).fit(batch)
-for call in (lambda: explore(print), lambda: review_labels(numpy.eye(4), [0, 1, 0, 1], range(4)), influence_explorer,
-             lambda: fitted.save("fitted")):
+model, loss = TorchLogisticRegression(2), torch.nn.BCELoss()
+batch = [(torch.zeros(4, 2).double(), torch.ones(4, 1).double())]
+optimizer = torch.optim.SGD(model.parameters(), 0.1)
+fit_torch_model(model, batch, batch, loss, optimizer)  # goes on without a bar
+fitted = DirectInfluence(model, loss, 0.1).fit(batch)
+for call in (lambda: explore(print), influence_explorer, lambda: fitted.save("fitted"),
+             lambda: review_labels(numpy.eye(4), [0, 1, 0, 1], range(4))):
     try: call()
-    except ImportError as error: assert "pip install 'influence_nb[lab]'" in str(error) and error.__suppress_context__, error
+    except ImportError as error:
+        assert "pip install 'influence_nb[lab]'" in str(error), error
+        assert error.__suppress_context__, error
     else: raise AssertionError("went on without the extra")
 """
 
@@ -75,19 +81,30 @@ def site():
 CHECKS = {
     "clean leaves no diff": leaves_no_diff("nbdev.clean", "nbdev_clean"),
     "export leaves no diff": leaves_no_diff("nbdev.doclinks", "nbdev_export"),
-    "README.md is what the front page says": command(sys.executable, ROOT / "tools/readme.py", "--check"),
-    "the library needs only torch, numpy and matplotlib": command(sys.executable, "-c", CORE_ONLY),
-    "help shows the parameters, from a wheel too": command(sys.executable, ROOT / "tests/help.py"),
-    "every module imports what it uses, and only that": command(sys.executable, "-m", "pyflakes", *sorted(set(ROOT.glob("influence_nb/*.py")) - {ROOT / "influence_nb/__init__.py"})),
-    "captions, descriptions, docments, checks, sizes, exercises": command(sys.executable, ROOT / "tools/lint.py"),
-    "pages in Quarto's markup are mended": command(sys.executable, ROOT / "tests/quarto_pages.py"),
+    "README.md is what the front page says": command(
+        sys.executable, ROOT / "tools/readme.py", "--check"),
+    "the library needs only torch, numpy and matplotlib": command(
+        sys.executable, "-c", CORE_ONLY),
+    "help shows the parameters, from a wheel too": command(
+        sys.executable, ROOT / "tests/help.py"),
+    "every module imports what it uses, and only that": command(
+        sys.executable, "-m", "pyflakes", *sorted(
+            set(ROOT.glob("influence_nb/*.py")) - {ROOT / "influence_nb/__init__.py"})),
+    "captions, descriptions, docments, checks, sizes, exercises": command(
+        sys.executable, ROOT / "tools/lint.py"),
+    "pages in Quarto's markup are mended": command(
+        sys.executable, ROOT / "tests/quarto_pages.py"),
     "code folds by rule": command(sys.executable, ROOT / "tests/folded.py"),
     "an exercise that lacks something is found": command(
         sys.executable, ROOT / "tests/exercises.py"),
-    "make takes the Python that is asked for": command(sys.executable, ROOT / "tests/makefile.py"),
-    "the case study runs without a browser": command(sys.executable, ROOT / "tests/study.py"),
-    "the package builds and keeps its promises": command(sys.executable, ROOT / "tests/package.py"),
-    "the zoo: right numbers or clear words": command(sys.executable, ROOT / "tests/zoo.py"),
+    "make takes the Python that is asked for": command(
+        sys.executable, ROOT / "tests/makefile.py"),
+    "the case study runs without a browser": command(
+        sys.executable, ROOT / "tests/study.py"),
+    "the package builds and keeps its promises": command(
+        sys.executable, ROOT / "tests/package.py"),
+    "the zoo: right numbers or clear words": command(
+        sys.executable, ROOT / "tests/zoo.py"),
     "without its workshop the library is only slower": command(
         sys.executable, ROOT / "tests/plain.py"),
     "what chapters check on a few cases holds on all": command(

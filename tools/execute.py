@@ -19,7 +19,8 @@ from execnb.shell import CaptureShell
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-TOLD = ("smallest text", "shown width", "covering legends")  # what `warm.py` writes into a picture
+# what `warm.py` writes into a picture
+TOLD = ("smallest text", "shown width", "covering legends")
 PLAYERS_OF_A_PAGE = 1_200_000  # bytes of pictures that all players of a page share
 # outputs that are figures of their own making
 MOVABLE = re.compile('<div class="(player|review-tour|explorer-figure)"')
@@ -48,7 +49,8 @@ def described(html_text, source):
                               re.M))
     html_text = html_text.replace('alt=""',
                                   f'alt="{html.escape(options.get("fig-alt", ""))}"', 1)
-    if 'data-scales="differ"' in html_text and "scale" not in options.get("fig-cap", ""):
+    caption = options.get("fig-cap", "")
+    if 'data-scales="differ"' in html_text and "scale" not in caption:
         raise ValueError("the axes of a player have not the same limits at all stops: "
                          "give them limits, or say in the caption which scale follows")
     if "fig-cap" not in options: return html_text
@@ -87,7 +89,7 @@ def run_cells(notebook, pictures="png"):
 def execute(
     path: Path,  # the notebook
     out: Path,  # where to write it; may be the same
-    widgets: str = "static",  # what `explore` shows: "static" a still picture, "player" a figure for a page
+    widgets: str = "static",  # what `explore` shows; "player": a figure for a page
 ) -> float:  # seconds
     """Run all cells from the notebook's own folder, and keep the outputs. Changes this
     process: the folder and the environment."""
@@ -183,7 +185,8 @@ def main():
                                                         [(path, outs[path])
                                                          for path in largest_first]):
             if error: failed[name] = error
-            print(f"{name:<20} {seconds:6.1f} s{' FAILED' if error else ''}", flush=True)
+            print(f"{name:<20} {seconds:6.1f} s{' FAILED' if error else ''}",
+                  flush=True)
     if failed: sys.exit("\n".join(f"{name}: {error}" for name, error in failed.items()))
     for out in outs.values():
         if options.show: show_text(for_readers(out))
@@ -192,6 +195,7 @@ def main():
 
 
 if __name__ == "__main__":
-    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):  # they count from the start of a process
+    # they count from the start of a process
+    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ENVIRONMENT)
     main()

@@ -1,8 +1,8 @@
 """What every exercise of every chapter has, read from the notebook as it stands: words
-that name the reader's function (where it is not called `answer`), a folded cell with the
-check, the solution that passes it and two mistakes with a sentence each, and an open
-cell with a stub for the reader, whose stored verdict is that nothing is returned yet.
-`tools/lint.py` asks for it.
+that name the reader's function (where it is not called `answer`), a folded cell with
+the check, the solution that passes it and two mistakes with a sentence each, and an
+open cell with a stub for the reader, whose stored verdict is that nothing is returned
+yet. `tools/lint.py` asks for it.
 
 That the mistakes fail, each with its own sentence, is seen when the chapter runs:
 `Exercise` refuses to be made otherwise.
@@ -18,8 +18,8 @@ def source(cell): return "".join(cell["source"])
 
 
 def pieces(cells):
-    """[heading or None, words, code cells] of each part of a notebook; a heading within a
-    listing is none"""
+    """[heading or None, words, code cells] of each part of a notebook; a heading within
+    a listing is none"""
     found = [[None, "", []]]
     for cell in cells:
         if cell["cell_type"] == "code":
@@ -47,7 +47,8 @@ def denied(node):
 
 
 def mistakes_of(call):
-    "The sentences and functions of an `Exercise(…)`, or None where they are not written"
+    """The sentences and functions of an `Exercise(…)`, or None where they are not
+    written"""
     given = call.args[2:3] + [k.value for k in call.keywords if k.arg == "mistakes"]
     if len(given) != 1 or not isinstance(given[0], ast.Dict): return None
     return [(key.value if isinstance(key, ast.Constant) else None, ast.unparse(value))
@@ -104,7 +105,8 @@ def of_stub(cell, checks, words):
         yield "the cell of the stub does not end with its check"
     texts = (output.get("text") or output.get("data", {}).get("text/plain", "")
              for output in cell["outputs"])
-    if "".join(map("".join, texts)).split("\n")[:len(checks)] != [NOTHING] * len(checks):
+    shown = "".join(map("".join, texts)).split("\n")
+    if shown[:len(checks)] != [NOTHING] * len(checks):
         yield f"the stored verdict of the stub is not {NOTHING!r}"
 
 
@@ -120,7 +122,8 @@ def of_exercise(heading, words, code):
     yield from problems
     behind = code[code.index(making[0]) + 1:]
     stubs = [cell for cell in behind if re.search(r"\): \.\.\.$", source(cell), re.M)]
-    if len(stubs) != 1: yield f"{len(stubs)} cells with a stub behind the check, not one"
+    if len(stubs) != 1:
+        yield f"{len(stubs)} cells with a stub behind the check, not one"
     else: yield from of_stub(stubs[0], checks, words)
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 
 QUESTION = "label: fig-question"  # the picture that opens a page, wherever it is drawn
 FIRST_CELLS = 15  # a picture that comes later does not open the page
-LONGEST = 8  # lines of a definition that stays open, its signature and docstring not counted
+# lines of a definition that stays open, its signature and docstring not counted
+LONGEST = 8
 LONGEST_DRAWING = 3  # lines of a picture's code that stay open
 LONGEST_TABLE = 18  # lines of what makes a table and stays open
 NAMES = 4  # how many names a folded line tells
-EXPORTED = '#| code-fold: show\n#| code-summary: "Exported source"\n'  # nbdev, before an `exports` cell
+# nbdev, before an `exports` cell
+EXPORTED = '#| code-fold: show\n#| code-summary: "Exported source"\n'
 SHOWN = re.compile(r"^show_doc\(([\w.]+)", re.M)
 CHECKS = ("check_close", "check_pages", "test_eq", "test_fail", "check_inverse")
 ERRORS = re.compile(r"(Error|Warning|Exception)$")
@@ -87,10 +89,10 @@ def lone_number(cell):
     texts = ["".join(output.get("data", {}).get("text/plain", output.get("text", "")))
              for output in cell["outputs"]]
     body = statements(cell["source"])
-    if len(texts) == 1 and body and isinstance(body[-1], ast.Expr) and is_check(
-        body[-1]) and re.fullmatch(r"\s*(0(\.0)?|[\d.]+(e[+-]?\d+)?)\s*", texts[0]):
-        return float(texts[0])
-    return None
+    if len(texts) != 1 or not body: return None
+    if not isinstance(body[-1], ast.Expr) or not is_check(body[-1]): return None
+    number = re.fullmatch(r"\s*(0(\.0)?|[\d.]+(e[+-]?\d+)?)\s*", texts[0])
+    return float(texts[0]) if number else None
 
 
 def visible(cell):
@@ -146,7 +148,8 @@ def summary(cell, is_exported, here, exported):
 
 def options(kind, words):
     line = f"{kind}: {words}" if words and kind != "Source" else words or kind
-    return f"#| code-fold: true\n#| code-summary: {json.dumps(line, ensure_ascii=False)}\n"
+    summary = json.dumps(line, ensure_ascii=False)
+    return f"#| code-fold: true\n#| code-summary: {summary}\n"
 
 
 def fold_cell(cell, here, exported):
@@ -173,8 +176,9 @@ def joined(cells):
     kept = []
     for cell in cells:
         last, fold = kept[-1] if kept else {}, cell.get("fold")
-        if fold and last.get("fold") and last["fold"][0] == fold[0] and fold[0] in (
-            "Imports", "Helper", "Checks, all pass") and not last["outputs"]:
+        alike = fold and last.get("fold") and last["fold"][0] == fold[0]
+        together = alike and fold[0] in ("Imports", "Helper", "Checks, all pass")
+        if together and not last["outputs"]:
             (kind, before), now = last["fold"], fold[1]
             parts = [part for words in (before, now) for part in words.split("; ")]
             if kind == "Helper": parts = [part.partition(":")[0] for part in parts]
@@ -240,7 +244,8 @@ def once(cells):
                for node in statements(cell["source"]) if isinstance(node, DEFINITIONS)}
     kept = []
     for cell in cells:
-        shown = SHOWN.search(cell["source"]) if "echo: false" in cell["source"] else None
+        silent = "echo: false" in cell["source"]
+        shown = SHOWN.search(cell["source"]) if silent else None
         if not shown:
             kept.append(cell)
             continue
@@ -253,9 +258,10 @@ def beside(cells):
     "An anchor stands right before the cell that defines its name"
     names = {cell["source"]: re.search('data-name="([^"]*)"', cell["source"])[1]
              for cell in cells if cell["source"].startswith('<span id=')}
-    kept, at = [], {name: cell for cell in reversed(cells) if cell["cell_type"] == "code"
-                    for node in statements(cell["source"])
-                    if (name := getattr(node, "name", None)) in names.values()}
+    at = {name: cell for cell in reversed(cells) if cell["cell_type"] == "code"
+          for node in statements(cell["source"])
+          if (name := getattr(node, "name", None)) in names.values()}
+    kept = []
     moved = {source for source, name in names.items() if name in at}
     for cell in cells:
         if cell["source"] in moved: continue

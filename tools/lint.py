@@ -132,7 +132,8 @@ def lint(path):
     known = public_names() | {name for pair in local for name in pair}
     for cell in cells:
         if cell["cell_type"] == "code" and mixed(cell):
-            problems.append(f"imports and other code in one cell: {source(cell)[:60]!r}")
+            problems.append("imports and other code in one cell: "
+                            f"{source(cell)[:60]!r}")
         if cell["cell_type"] != "markdown": continue
         for name in re.findall(r"`([A-Za-z_]\w+)\(\)?`",
                                source(cell)) + re.findall(

@@ -182,7 +182,8 @@ def only_this_site(soup, depth):
     which a player does not need"""
     for element in soup.select("script, link[rel~=stylesheet]"):
         address = element.get("src") or element.get("href") or ""
-        if KATEX.match(address):  # from beside the page, where nothing is signed and a file has no origin
+        # from beside the page, where nothing is signed and a file has no origin
+        if KATEX.match(address):
             for name in ("integrity", "crossorigin"): element.attrs.pop(name, None)
             element["src" if element.name == "script"
                     else "href"] = KATEX.sub(f"{depth}site_libs/katex", address)
@@ -350,7 +351,8 @@ def link_libraries(text, depth):
 def without_foreign_imports(style):
     """A style sheet that imports nothing from another host, neither by `@import url(x)`
     nor by an address in quotes alone"""
-    found = r"""@import\s*(?:url\(\s*("[^"]*"|'[^']*'|[^)"']*)\s*\)|("[^"]*"|'[^']*'))[^;]*;"""
+    found = (r"""@import\s*(?:url\(\s*("[^"]*"|'[^']*'|[^)"']*)\s*\)|"""
+             r"""("[^"]*"|'[^']*'))[^;]*;""")
     return re.sub(found, lambda m: "" if FOREIGN.match((m[1] or m[2]).strip("\"'"))
                   else m[0], style)
 
@@ -406,7 +408,8 @@ def equation_numbers(path): return set(equation_tags(soup_of(path)))
 
 def mend_page(path, site, tags_of, modules):
     """One page, in place: what it still asks of other hosts, and what the search knows
-    of it; `tags_of`: page → numbers of its equations, `modules`: as of `join_modules`"""
+    of it; `tags_of`: page → numbers of its equations, `modules`: as of
+    `join_modules`"""
     soup, depth = soup_of(path), "../" * (len(path.relative_to(site).parts) - 1)
     only_this_site(soup, depth)
     open_contents(soup)
@@ -442,11 +445,14 @@ def book_pages(site):
 
 
 MOVED = """<!doctype html>
-<html lang="en" data-moved-to="{target}"><head><meta charset="utf-8"><title>This page has moved</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex"><link rel="canonical" href="{target}">
+<html lang="en" data-moved-to="{target}"><head><meta charset="utf-8"><title>This page
+has moved</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots"
+content="noindex"><link rel="canonical" href="{target}">
 <script>location.replace("{target}" + location.search + location.hash);</script>
 <noscript><meta http-equiv="refresh" content="0; url={target}"></noscript></head>
-<body><main><h1>This page has moved</h1><p>It is now <a href="{target}">{target}</a>.</p></main></body></html>
+<body><main><h1>This page has moved</h1><p>It is now <a
+href="{target}">{target}</a>.</p></main></body></html>
 """
 
 
@@ -461,7 +467,7 @@ def answer_old_addresses(site, renamed):
 
 def mend(
     site: Path,  # folder of the built site
-) -> list:  # what pages and styles still ask of other hosts, one line each: there should be nothing
+) -> list:  # what pages and styles still ask of other hosts, a line each
     "Mend every page in place."
     target = site / "site_libs/book"
     target.mkdir(parents=True, exist_ok=True)
@@ -507,4 +513,5 @@ def results_page(markdown):
     head = ('---\ntitle: Benchmarks\ndescription: "Time, memory and error of this '
             'library and of its peers, measured beside each other."\n---\n')
     body = re.sub(r"\A# Benchmarks\n", "", markdown)
-    return head + re.sub(r"!\[([^\]]*)\]\(([^)]*)\)\n\n\*([^*\n]+)\*", lambda m: f"![{m[3]}]({m[2]}){{fig-alt=\"{html.escape(m[1])}\"}}", body)
+    def captioned(m): return f'![{m[3]}]({m[2]}){{fig-alt="{html.escape(m[1])}"}}'
+    return head + re.sub(r"!\[([^\]]*)\]\(([^)]*)\)\n\n\*([^*\n]+)\*", captioned, body)

@@ -105,11 +105,13 @@ def shown_texts(cells):
     """(text, whether it is a table) of the outputs that a page shows as text; the error
     that a check gives back does not reach the page"""
     for cell in filter(on_page, cells):
-        if lone_number({"source": source(cell), "outputs": cell["outputs"]}) is not None:
+        if lone_number({"source": source(cell),
+                        "outputs": cell["outputs"]}) is not None:
             continue
         for output in cell["outputs"]:
             data = output.get("data", {})
-            if any(kind.startswith("image/") or kind == "text/markdown" for kind in data):
+            if any(kind.startswith("image/") or kind == "text/markdown"
+                   for kind in data):
                 continue
             text = "".join(data.get("text/plain", output.get("text", ""))).strip()
             if text: yield text, "text/html" in data

@@ -18,8 +18,8 @@ def option(source, name):
 
 
 def render() -> tuple:  # (the text, {picture file: bytes})
-    """Prose, shown code (not that of `echo: false`), outputs and pictures; some
-    sections are only in the book."""
+    """Prose, shown code (not what is folded, or `echo: false`), outputs and pictures;
+    some sections are only in the book."""
     parts, pictures, skipping = ["<!-- Made from nbs/index.ipynb by `make notebooks`: "
                                  "edit that. -->"], {}, False
     for cell in nbformat.read(ROOT / "nbs/index.ipynb", as_version=4).cells:
@@ -31,16 +31,18 @@ def render() -> tuple:  # (the text, {picture file: bytes})
         if cell.cell_type == "markdown":
             parts.append(re.sub(r"\]\((\w+\.ipynb)", r"](nbs/\1", source))
             continue
-        if re.search(r"^#\|\s*(hide|code-fold)", source, re.M): continue
+        if re.search(r"^#\|\s*hide", source, re.M): continue
+        folded = re.search(r"^#\|\s*code-fold", source, re.M)
         images = [o.data["image/png"] for o in cell.outputs
                   if "image/png" in o.get("data", {})]
-        if option(source, "echo") != "false":
+        if not folded and option(source, "echo") != "false":
             parts.append("```python\n" + re.sub(r"^#\|.*\n", "", source, flags=re.M)
                          .strip() + "\n```")
         for image in images:
             name = f"nbs/images/{option(source, 'label')}.png"
             pictures[name] = base64.b64decode(image)
-            parts.append(f"![{option(source, 'fig-alt')}]({name})\n\n*{option(source, 'fig-cap')}*")
+            described = f"![{option(source, 'fig-alt')}]({name})"
+            parts.append(f"{described}\n\n*{option(source, 'fig-cap')}*")
         texts = [o.data["text/plain"] for o in cell.outputs if "data" in o
                  and "image/png" not in o.data and "text/markdown" not in o.data]
         parts += ["```\n" + text + "\n```" for text in texts]

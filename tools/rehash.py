@@ -20,7 +20,8 @@ READ = experiments.stored  # itself, also after a first chapter
 
 
 def rehash(chapter):
-    "Names of the results whose hash was renewed. Raises where a check of the chapter fails"
+    """Names of the results whose hash was renewed. Raises where a check of the chapter
+    fails"""
     met = {}
 
     def stored(name, compute=None, folder="results"):

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RENAMED = ROOT / "tools/renamed.json"  # {old stem: stem of today}
 TEXTS = ("nbs/*.ipynb", "_quarto.yml", "README.md", "tools/*.py", "tests/*.py",
-         "benchmarks/*.md", "benchmarks/*.py")
+         "benchmarks/*.md", "benchmarks/*.py", "tools/*.json", "tests/*.json")
 
 
 def remember(new_names):
@@ -38,12 +38,14 @@ def main():
     new_names = dict(pair.split("=") for pair in sys.argv[1:])
     if not new_names: sys.exit(__doc__)
     for old, new in new_names.items():
-        if (ROOT / f"nbs/{old}.ipynb").exists():  # the benchmarks are a chapter of the site, and no notebook
+        # the benchmarks are a chapter of the site, and no notebook
+        if (ROOT / f"nbs/{old}.ipynb").exists():
             subprocess.run(["git", "mv", f"nbs/{old}.ipynb", f"nbs/{new}.ipynb"],
                            cwd=ROOT, check=True)
     for pattern in TEXTS:
         for path in ROOT.glob(pattern):
-            if path.name != Path(__file__).name: relink(path, new_names)
+            if path.name not in (Path(__file__).name, RENAMED.name):
+                relink(path, new_names)
     remember(new_names)
     subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; "
                     "nbdev_export()"], cwd=ROOT, check=True)

@@ -4,8 +4,8 @@ Every picture also tells how wide a page shows it, how large its smallest text i
 a part of that width, so that the size at which a page shows it can be measured, and how
 many of its legends lie on a curve or a point.
 
-`nbdev_test` draws no picture that only a reader would look at: `make test` draws each of
-them once, when it builds the site.
+`nbdev_test` draws no picture that only a reader would look at: `make test` draws each
+of them once, when it builds the site.
 
 Importing it also keeps pyplot from drawing every figure twice more: after each cell
 (showing a figure draws it anyway), and to find a margin to cut off, which figures with
@@ -75,7 +75,8 @@ def print_figure(canvas, filename, *arguments, format=None, **options):
              if text.get_visible() and text.get_text().strip()]
     if not texts or format != "png" or not isinstance(filename, io.BytesIO): return
     part = min(texts) / 72 / canvas.figure.get_figwidth()
-    width = round(100 * canvas.figure.get_figwidth())  # px of the page, whatever the dpi
+    # px of the page, whatever the dpi
+    width = round(100 * canvas.figure.get_figwidth())
     dpi = options.get("dpi")
     covering = covering_legends(canvas.figure, dpi if isinstance(dpi, (int, float))
                                 else canvas.figure.dpi)

@@ -68,7 +68,8 @@ def used_classes(site, pages):
         text = page.read_text(encoding="utf-8")
         for classes in re.findall(r'class=\\?["\']([^"\'>]*)["\']', text):
             used |= set(classes.replace("\\", " ").split())
-        for script in re.findall(r"<script(?![^>]*json)[^>]*>(.*?)</script>", text, re.S):
+        for script in re.findall(r"<script(?![^>]*json)[^>]*>(.*?)</script>", text,
+                                 re.S):
             used |= set(re.findall(r"[A-Za-z_][\w-]*", script))
     for script in site.rglob("*.js"):
         if "katex" not in script.parts and script.name != "search.js":

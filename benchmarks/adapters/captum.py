@@ -14,7 +14,8 @@ METHODS = {"W1": {"direct": "NaiveInfluenceFunction"},
 
 
 def fit(problem, method, loader):
-    from captum.influence._core.arnoldi_influence_function import ArnoldiInfluenceFunction
+    from captum.influence._core.arnoldi_influence_function import (
+        ArnoldiInfluenceFunction)
     from captum.influence._core.influence_function import NaiveInfluenceFunction
     summed = (torch.nn.BCELoss
               if problem.loss is torch.nn.functional.binary_cross_entropy

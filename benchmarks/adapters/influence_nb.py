@@ -25,7 +25,9 @@ def fit(problem, method, loader):
                                    **({"rtol": settings["rtol"]} if "rtol" in settings
                                       else {}), **mode)
     elif method == "pcg":
-        influence = nb.CgInfluence(*common, rtol=settings["rtol"], preconditioner=nb.NystroemPreconditioner(100, second_order_mode="gauss_newton"))
+        sketch = nb.NystroemPreconditioner(100, second_order_mode="gauss_newton")
+        influence = nb.CgInfluence(*common, rtol=settings["rtol"],
+                                   preconditioner=sketch)
     elif method == "block-cg":
         influence = nb.BlockCgInfluence(*common, rtol=settings["rtol"], **mode)
     elif method == "push-through":
@@ -37,7 +39,8 @@ def fit(problem, method, loader):
     elif method == "lissa":
         influence = nb.LissaInfluence(*common, maxiter=settings["steps"])
     elif method == "harmonic":
-        influence = nb.InverseHarmonicMeanInfluence(*common, second_order_mode="empirical_fisher")
+        influence = nb.InverseHarmonicMeanInfluence(
+            *common, second_order_mode="empirical_fisher")
     elif method == "ekfac":
         influence = nb.EkfacInfluence(*common)
     return influence.fit(loader)

@@ -72,7 +72,8 @@ const SIDE = id => `
       </div>
     </div>
     <div>
-      <p class="ifx-title" id="${id}-list">Suspects <small>most harmful first, I/n</small></p>
+      <p class="ifx-title" id="${id}-list">Suspects
+        <small>most harmful first, I/n</small></p>
       <div class="ifx-list" role="listbox" tabindex="0"
         aria-labelledby="${id}-list"></div>
     </div>
@@ -80,7 +81,8 @@ const SIDE = id => `
 
 const LABELS = [["num_samples", "points n"], ["sigma", "spread σ"],
   ["flip_rate", "flipped labels"], ["regularization", "penalty λ"]];
-const slider = ([key, label]) => `<label><span>${label.replace(" labels", "")}</span><output></output><input
+const slider = ([key, label]) => `<label><span>${label.replace(" labels", "")}</span
+  ><output></output><input
   type="range" data-key="${key}" aria-label="${label}"></label>`;
 
 const CONTROLS = id => `<div class="ifx-controls">
