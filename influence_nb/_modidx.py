@@ -1060,6 +1060,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'influence_nb.objective._drop_idle': ('objective.html#_drop_idle', 'influence_nb/objective.py'),
                                         'influence_nb.objective._evaluated_elsewhere': ( 'objective.html#_evaluated_elsewhere',
                                                                                          'influence_nb/objective.py'),
+                                        'influence_nb.objective._foreign': ('objective.html#_foreign', 'influence_nb/objective.py'),
                                         'influence_nb.objective._from_table': ('objective.html#_from_table', 'influence_nb/objective.py'),
                                         'influence_nb.objective._from_tensors': ( 'objective.html#_from_tensors',
                                                                                   'influence_nb/objective.py'),

@@ -195,11 +195,32 @@ def _private_copy(model):
 # %% ../nbs/13_objective.ipynb #13random
 #| code-fold: true
 #| code-summary: "Random numbers, put back"
-def _random_state(f):
-    "Where the generators are that all share: torch's, NumPy's and Python's"
-    of_gpu = [torch.cuda.get_rng_state()] if f.theta.is_cuda else []
-    return [torch.get_rng_state(), *of_gpu], np.random.get_state(), random.getstate()
+def _foreign(f):
+    "Whether some code is neither PyTorch's nor ours, and may draw from anywhere"
+    parts = [*map(type, f.model.modules()), f.loss]
+    names = (getattr(p, "__module__", None) or "" for p in parts)
+    return not all(name.startswith(("torch.nn.", "influence_nb.")) for name in names)
 
+def _random_state(f):
+    "What sets it, and what it is, of each generator that all share"
+    found = [(torch.set_rng_state, torch.get_rng_state())]
+    if f.theta.is_cuda: found.append(
+        (torch.cuda.set_rng_state, torch.cuda.get_rng_state()))
+    if _foreign(f): found += [(np.random.set_state, np.random.get_state()),
+                              (random.setstate, random.getstate())]
+    return found
+
+@contextmanager
+def _same_random(f):
+    "What is drawn within is not missing outside"
+    before = _random_state(f)
+    try: yield
+    finally:
+        for put_back, state in before: put_back(state)
+
+# %% ../nbs/13_objective.ipynb #13keeps1
+#| code-fold: true
+#| code-summary: "What a call leaves in modules, put back"
 _OF_EVERY_MODULE = vars(nn.Module()).keys()
 
 def _own(m): return {k: v for k, v in vars(m).items() if k not in _OF_EVERY_MODULE}
@@ -226,20 +247,8 @@ def _same_state(f):
         for value, before in lists: value[:] = before
 
 @contextmanager
-def _same_random(f):
-    "What is drawn within is not missing outside"
-    of_torch, of_numpy, of_python = _random_state(f)
-    try: yield
-    finally:
-        torch.set_rng_state(of_torch[0])
-        if of_torch[1:]: torch.cuda.set_rng_state(of_torch[1])
-        np.random.set_state(of_numpy)
-        random.setstate(of_python)
-
-@contextmanager
 def _undone(f):
     with _same_random(f), _same_state(f): yield
-
 
 # %% ../nbs/13_objective.ipynb #13000020
 ONE_AT_A_TIME = threading.RLock()  # the switches below are shared by all threads
@@ -667,9 +676,10 @@ def _milliseconds(f, theta, x, y):
 #| code-summary: "What a call leaves behind"
 def _drawn(f):
     "What is another after a random number was drawn"
-    of_torch, of_numpy, of_python = _random_state(f)
-    parts = [t.numpy().tobytes() for t in of_torch]
-    return parts, of_numpy[1].tobytes(), of_numpy[2:], of_python
+    def plain(state):
+        if isinstance(state, torch.Tensor): return state.numpy().tobytes()
+        return [part.tobytes() if hasattr(part, "tobytes") else part for part in state]
+    return [plain(state) for _, state in _random_state(f)]
 
 def _held(f):
     "What is another after the model has changed an attribute or a buffer"
