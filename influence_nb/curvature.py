@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_map
 from .objective import (Batches, LossOfParameters, call_model,
                                     check_samples, checked_number, concatenate,
                                     elsewhere, shuffles)
-from .gradients import chunks, counted, sample_gradients
+from .gradients import chunks, counted, loss_slopes, sample_gradients
 
 # %% ../nbs/16_curvature.ipynb #0b10142c
 def hessian_product(
@@ -191,14 +191,17 @@ def _gap(product, result, f, theta, x, y, V):
     if wide is not None: return wide
     return gap if gap > 1e-2 else torch.zeros_like(gap)
 
-def _gap_elsewhere(product, f, theta, x, y, V):
-    """The smallest asymmetry at smaller parameters: a wrong derivative is wrong there,
-    too, and what a saturated model leaves of its curvature is rounding only here"""
-    def gap(scale):
+def _largest_gap(gap, product, result, f, theta, x, y, V):
+    """The asymmetry where the curvature is largest, here or at smaller parameters: what
+    a saturated model leaves of it is rounding, and says nothing of the derivative"""
+    largest = (V.T @ result).abs().max()
+    for scale in (0.1, 1e-2, 1e-3):
         result, _ = _attempt(product, f, scale * theta, x, y, V)
-        if result is None or not result.any(): return V.new_tensor(torch.inf)
-        return _gap(product, result, f, scale * theta, x, y, V)
-    return min(gap(scale) for scale in (0.1, 1e-2, 1e-3))
+        if result is None: continue
+        size = (V.T @ result).abs().max()
+        if not largest < size < torch.inf: continue
+        largest, gap = size, _gap(product, result, f, scale * theta, x, y, V)
+    return gap
 
 def _as_double(part):
     return part.double() if part.is_floating_point() else part
@@ -206,12 +209,13 @@ def _as_double(part):
 def _symmetric(product, result, *arguments):
     "The product, if uᵀ(A v) is vᵀ(A u)"
     gap = _gap(product, result, *arguments)
-    if gap > 1e-4: gap = min(gap, _gap_elsewhere(product, *arguments))
+    if gap > 1e-4: gap = _largest_gap(gap, product, result, *arguments)
     if gap > 1e-4:
         raise ValueError("the curvature that torch computes for this model is not "
                          "symmetric: uᵀHv and vᵀHu "
                          f"differ by {gap.item():.2%}. The second derivative of some "
-                         "layer is wrong, as that of weight_norm is: remove it "
+                         "layer is wrong, as that of weight_norm is, or missing, as "
+                         "behind once_differentiable: remove it "
                          "(torch.nn.utils.remove_weight_norm)")
     return product
 
@@ -262,9 +266,11 @@ def read_batches(
         kept.append((x, y))
         size += x.nbytes + y.nbytes
         if size > max_bytes: break
-    if not kept: raise ValueError("the loader is empty: it gave no batch")
+    once = hasattr(data.data, "__next__")
+    if not kept: raise ValueError("the loader is empty: it gave no batch" + (
+        "; a generator gives its batches once: give a list, or a new one" * once))
     if size <= max_bytes: return [check_samples(f, x, y) for x, y in _joined(kept)]
-    if iter(data.data) is data.data: raise ValueError(
+    if once: raise ValueError(
         "the loader can be read only once, and its data are too large to keep: "
         "give a DataLoader or a list")
     for x, y in data: check_samples(f, x, y)
@@ -336,7 +342,7 @@ def _refuse_linear(curvature):
     x, y = (part[:256] for part in next(iter(curvature.data)))
     for theta, targets in ((f.theta, y), elsewhere(f, x, y)):
         outputs = f.outputs(theta, x)
-        slope, pull = vjp(grad(lambda o: f.loss_of(o, targets)), outputs)
+        slope, pull = loss_slopes(f, outputs, targets)
         curvature.bends = not slope.any() or pull(torch.ones_like(slope))[0].any()
         ramp = torch.arange(slope.numel(), device=slope.device).to(slope).view_as(slope)
         curvature.bends = curvature.bends or pull(ramp)[0].any()

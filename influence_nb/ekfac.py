@@ -65,6 +65,7 @@ def damped_weights(
 ) -> torch.Tensor:  # 1 / (Λ + λ), in the shape of Λ
     "The inverse's eigenvalues. Raises `SingularHessianError` where one is rounding."
     damped = values + regularization
+    if not damped.numel(): return damped  # of an empty parameter
     if not damped.min() > 10 * torch.finfo(values.dtype).eps * damped.max():
         raise SingularHessianError(
             f"layer {name!r} has a singular Kronecker approximation: its smallest "

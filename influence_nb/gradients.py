@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CHUNK_ELEMENTS', 'chunk_elements', 'progress_bars', 'counted', 'sample_gradients', 'chunks', 'stacked',
-           'finite_gradients', 'gradient_chunks', 'per_sample_gradients', 'is_linear_layer', 'linear_layers',
-           'input_rows', 'LayerPass', 'layer_pass', 'output_gradients', 'flat_gradients', 'layer_products',
-           'mixed_chunks', 'mixed_gradients']
+           'finite_gradients', 'gradient_chunks', 'per_sample_gradients', 'is_linear_layer', 'is_called_plainly',
+           'linear_layers', 'input_rows', 'LayerPass', 'layer_pass', 'loss_slopes', 'output_gradients',
+           'flat_gradients', 'layer_products', 'mixed_chunks', 'mixed_gradients']
 
 # %% ../nbs/14_gradients.ipynb #8a99356b
 #| code-fold: true
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.func import grad, jacrev, vmap
+from torch.func import grad, jacrev, vjp, vmap
 from .objective import (ONE_AT_A_TIME, LossOfParameters, call_model,
                                     check_samples,
                                     plain_gradient, vectorizes)
@@ -145,9 +145,17 @@ def is_linear_layer(
     module,  # an `nn.Module`
 ) -> bool:  # whether its matrix multiplies rows of its input
     "A layer z = W a + b, or one that is so at each position of an image."
-    forward = type(module).forward
-    return forward is nn.Linear.forward or (forward is nn.Conv2d.forward
-                                            and module.groups == 1)
+    kind = type(module)
+    if kind.forward is nn.Conv2d.forward:
+        own = kind._conv_forward is nn.Conv2d._conv_forward
+        return own and module.groups == 1 and is_called_plainly(module)
+    return kind.forward is nn.Linear.forward and is_called_plainly(module)
+
+def is_called_plainly(
+    module,  # an `nn.Module`
+) -> bool:  # whether its class says what it does: no forward or call of its own
+    "Some tools put another `forward` into a single module."
+    return "forward" not in vars(module) and type(module).__call__ is nn.Module.__call__
 
 # %% ../nbs/14_gradients.ipynb #20210508
 def linear_layers(
@@ -252,6 +260,29 @@ def layer_pass(
                 for name, delta in zip(perturbations, deltas)}
     return LayerPass(outputs.detach(), inputs, pull_back)
 
+# %% ../nbs/14_gradients.ipynb #14slopes
+#| code-fold: true
+#| code-summary: "The same for a loss that no transform takes, and its derivative"
+def loss_slopes(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    outputs: torch.Tensor,  # of the model, [n, …]
+    y: torch.Tensor,  # targets, [n, …]
+):  # ∂L/∂outputs [n, …], and a function: v [n, …] → (Λv,), Λ the loss's Hessian there
+    "Slopes at the outputs, and how they move; by autograd where transforms refuse."
+    def of_batch(o): return f.loss_of(o, y) * len(o)
+    try: return vjp(grad(of_batch), outputs)
+    except RuntimeError:
+        if f.by_vmap is not False: raise
+    o = outputs.detach().requires_grad_()
+    with torch.enable_grad():
+        slope, = torch.autograd.grad(of_batch(o), o, create_graph=True)
+    def pull(v):
+        if not slope.requires_grad: return torch.zeros_like(o),
+        return torch.autograd.grad(slope, o, v, retain_graph=True,
+                                   materialize_grads=True)
+    return slope.detach(), pull
+
+
 # %% ../nbs/14_gradients.ipynb #2c5f0526
 def output_gradients(
     f: LossOfParameters,  # the loss as a function of the parameters
@@ -259,7 +290,11 @@ def output_gradients(
     y: torch.Tensor,  # targets, [n, …]
 ) -> torch.Tensor:  # ∂L(zᵢ)/∂outputsᵢ, [n, …]
     "The gradient of each sample's loss at the model's output: what to pull back."
-    return grad(lambda o: f.loss_of(o, y) * len(o))(outputs)
+    try: return grad(lambda o: f.loss_of(o, y) * len(o))(outputs)
+    except RuntimeError:
+        if f.by_vmap is not False: raise
+    return loss_slopes(f, outputs, y)[0]
+
 
 # %% ../nbs/14_gradients.ipynb #0e73e8b0
 def flat_gradients(

@@ -11,9 +11,8 @@ __all__ = ['DENSE_OUTPUTS', 'MANY_COLUMNS', 'LossHessian', 'loss_hessian', 'cota
 import warnings
 from typing import NamedTuple
 import torch
-from torch.func import grad, vjp
 from .pushthrough import loss_hessian_columns
-from .gradients import output_gradients
+from .gradients import loss_slopes, output_gradients
 from .objective import LossOfParameters
 
 # %% ../nbs/70_loss_hessian.ipynb #e0c2f6c8
@@ -21,7 +20,7 @@ from .objective import LossOfParameters
 #| code-summary: "Products with Λ, and a trial"
 def _loss_curvature(f, outputs, y):
     "A function v [n, …] → Λᵢvᵢ for every sample, at these outputs, in float64"
-    product = vjp(grad(lambda o: f.loss_of(o, y) * len(o)), outputs)[1]
+    product = loss_slopes(f, outputs, y)[1]
     return lambda v: product(v)[0].double()
 
 def _probes(outputs):

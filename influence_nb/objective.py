@@ -12,11 +12,12 @@ __all__ = ['ONE_AT_A_TIME', 'plain_loss', 'Inputs', 'concatenate', 'call_model',
 import copy
 import inspect
 import numbers
+import random
 import threading
 import time
 import warnings
 from collections.abc import Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 import numpy as np
 import torch
 from torch import nn
@@ -191,6 +192,64 @@ def _private_copy(model):
         f"open file? Clear them first ({error})") from error
     return _plain_tables(_uncompiled(copied))
 
+# %% ../nbs/13_objective.ipynb #13random
+#| code-fold: true
+#| code-summary: "Random numbers, put back"
+def _foreign(f):
+    "Whether some code is neither PyTorch's nor ours, and may draw from anywhere"
+    parts = [*map(type, f.model.modules()), f.loss]
+    names = (getattr(p, "__module__", None) or "" for p in parts)
+    return not all(name.startswith(("torch.nn.", "influence_nb.")) for name in names)
+
+def _random_state(f):
+    "What sets it, and what it is, of each generator that all share"
+    found = [(torch.set_rng_state, torch.get_rng_state())]
+    if f.theta.is_cuda: found.append(
+        (torch.cuda.set_rng_state, torch.cuda.get_rng_state()))
+    if _foreign(f): found += [(np.random.set_state, np.random.get_state()),
+                              (random.setstate, random.getstate())]
+    return found
+
+@contextmanager
+def _same_random(f):
+    "What is drawn within is not missing outside"
+    before = _random_state(f)
+    try: yield
+    finally:
+        for put_back, state in before: put_back(state)
+
+# %% ../nbs/13_objective.ipynb #13keeps1
+#| code-fold: true
+#| code-summary: "What a call leaves in modules, put back"
+_OF_EVERY_MODULE = vars(nn.Module()).keys()
+
+def _own(m): return {k: v for k, v in vars(m).items() if k not in _OF_EVERY_MODULE}
+
+def _holders(f):
+    "What may keep something: the model's modules, and the loss if it is an object"
+    loss = getattr(f.loss, "__self__", f.loss)
+    yield from f.model.modules()
+    if isinstance(loss, nn.Module): yield from loss.modules()
+    elif hasattr(loss, "__dict__"): yield loss
+
+@contextmanager
+def _same_state(f):
+    "Attributes and buffers that are replaced within are put back, and lists not longer"
+    kept = [(m, _own(m), dict(getattr(m, "_buffers", {}))) for m in _holders(f)]
+    lists = [(v, list(v)) for _, own, _ in kept for v in own.values()
+             if type(v) is list]
+    try: yield
+    finally:
+        for m, own, buffers in kept:
+            for key in _own(m).keys() - own.keys(): del vars(m)[key]
+            vars(m).update(own)
+            getattr(m, "_buffers", {}).update(buffers)
+        for value, before in lists: value[:] = before
+
+@contextmanager
+def _undone(f):
+    with _same_random(f), _same_state(f): yield
+
 # %% ../nbs/13_objective.ipynb #13000020
 ONE_AT_A_TIME = threading.RLock()  # the switches below are shared by all threads
 _KERNELS = torch.backends.cuda  # of attention; `math` is the plain one
@@ -202,10 +261,12 @@ _SWITCHES += [(getattr(_KERNELS, f"{kind}_sdp_enabled"),
               if hasattr(_KERNELS, f"enable_{kind}_sdp")]
 
 @contextmanager
-def _plain_formulas(recurrent):
+def _plain_formulas(f, on_gpu):
     "Formulas that can be differentiated twice, the same for one sample as for many"
-    cudnn = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-    with ONE_AT_A_TIME, cudnn:
+    undone = [torch.backends.cudnn.flags(enabled=False)] * (f.recurrent and on_gpu)
+    if f.undo: undone.append(_undone(f))
+    with ONE_AT_A_TIME, ExitStack() as left:
+        for context in undone: left.enter_context(context)
         before = [enabled() for enabled, _, _ in _SWITCHES]
         for _, switch, wanted in _SWITCHES: switch(wanted)
         try: yield
@@ -255,8 +316,8 @@ class LossOfParameters:
         _refuse_model(model, loss)
         self.model, self.loss, self.target = _private_copy(model), loss, target
         self.holder, self.by_vmap = _Holder(self.model), None  # None: not tried yet
-        self.hooks_tried = False  # whether hooks without an effect were taken off
-        self.uneven = False  # whether gradients of batches are no means
+        self.hooks_tried = self.uneven = False  # hooks taken off; no mean of gradients
+        self.undo = False  # whether what calls leave behind, to no effect, is undone
         self.recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules())
         self.originals = {id(p) for p in model.parameters()}
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
@@ -276,14 +337,15 @@ class LossOfParameters:
     def under(self, theta, function):  # function(model), with θ as its parameters
         pieces = self.unflatten(theta)
         at_theta = {place: pieces[name] for place, name in self.places.items()}
-        with _plain_formulas(self.recurrent and theta.is_cuda):
+        with _plain_formulas(self, theta.is_cuda):
             return functional_call(self.holder, at_theta, function, tie_weights=False)
 
     def outputs(self, theta, x):  # the model's outputs at θ
         return self.under(theta, lambda model: call_model(model, x))
 
     def loss_of(self, outputs, y):  # mean loss of a batch with these outputs
-        return self.loss(outputs, _raw(y))
+        with _undone(self) if self.undo else nullcontext():
+            return self.loss(outputs, _raw(y))
 
     def __call__(self, theta, x, y):  # mean loss of a batch at θ
         return self.loss_of(self.outputs(theta, x), y)
@@ -350,6 +412,8 @@ def _all_finite(tensor):
 def _as_tensor(value, name, device, move, dtype):
     "One tensor on the device, without a graph; refuses what a model cannot take"
     if value is None: raise ValueError(f"{name} is missing")
+    if isinstance(value, Mapping): raise ValueError(
+        f"{name} is a dict within a dict or tuple: give tensors, one level deep")
     listed = isinstance(value, list)
     if not isinstance(value, torch.Tensor): value, move = from_array(value, name), True
     if listed and value.is_floating_point(): value = value.to(dtype)
@@ -488,6 +552,13 @@ def _parts(value):
     if not isinstance(value, tuple): return [value] if hasattr(value, "ndim") else []
     return [part for item in value for part in _parts(item)]
 
+@contextmanager
+def _same_numbers():
+    "What a `DataLoader` draws within, if only a seed, is not missing outside"
+    kept = torch.get_rng_state()
+    try: yield
+    finally: torch.set_rng_state(kept)
+
 def as_targets(
     y,  # a tensor, or `Inputs`
 ):  # the same, with whole numbers as int64
@@ -531,12 +602,18 @@ class Batches:
         device="cpu",  # where the model is
         target: str = "labels",  # key of the targets where batches are dicts
         name: str = "train_loader",  # what the caller calls it
+        advance: bool = False,  # whether random numbers that a loader draws are gone
     ):
         self.data, self.target = _as_loader(data, name), target
         self.device = _known_device(device)
+        self.advance = advance or not isinstance(self.data, DataLoader)
 
     def __iter__(self):
-        for batch in _slices(self.data) if _is_plain(self.data) else self.data:
+        with nullcontext() if self.advance else _same_numbers(): yield from self._read()
+
+    def _read(self):
+        plain = not self.advance and _is_plain(self.data)
+        for batch in _slices(self.data) if plain else self.data:
             x, y = split_batch(batch, self.target)
             if any(np.ndim(part) == 0 for part in _parts((x, y))): raise ValueError(
                 "the loader must give batches, samples first: "
@@ -632,14 +709,65 @@ def _milliseconds(f, theta, x, y):
     plain_gradient(f, theta, x, y)
     return 1e3 * (time.perf_counter() - started)
 
+# %% ../nbs/13_objective.ipynb #13state1
+#| code-fold: true
+#| code-summary: "What a call leaves behind"
+def _drawn(f):
+    "What is another after a random number was drawn"
+    def plain(state):
+        if isinstance(state, torch.Tensor): return state.numpy().tobytes()
+        return [part.tobytes() if hasattr(part, "tobytes") else part for part in state]
+    return [plain(state) for _, state in _random_state(f)]
+
+def _held(f):
+    "What is another after the model has changed an attribute or a buffer"
+    parts = list(_holders(f))
+    own = [value for m in parts for value in _own(m).values()]
+    own += [b for m in parts for b in getattr(m, "_buffers", {}).values()]
+    return [(id(value), _stand(value)) for value in own]
+
+def _traces(f): return _drawn(f), _held(f)
+
+def _stand(value):
+    if isinstance(value, (list, dict, set)): return len(value)
+    return 0 if getattr(value, "is_inference", int)() else getattr(value, "_version", 0)
+
+
+# %% ../nbs/13_objective.ipynb #13state2
+#| code-fold: true
+#| code-summary: "Whether that matters"
+def _refuse_changing():
+    raise ValueError(
+        "model or loss draws random numbers, also in evaluation (dropout with "
+        "training=True, noise), or changes with every call (a schedule, a buffer, "
+        "something that it keeps): its loss is no function of its parameters")
+
+def _changes(f, theta, x, y):
+    "Whether a gradient, of one sample or of two, becomes another one, asked many times"
+    def asked(k): return plain_gradient(f, theta, x[:k], y[:k])
+    until, near = time.perf_counter() + 1, torch.finfo(theta.dtype).eps ** 0.5
+    try:
+        first = {k: asked(k) for k in (1, 2)}
+        for _ in range(100):
+            for k in (1, 1, 2, 2):
+                gap = (asked(k) - first[k]).norm()
+                if gap > near * first[k].norm(): return True
+            if time.perf_counter() > until: break
+    except Exception: return True
+    return False
+
+def _refuse_traces(f, x, y):
+    "Where a call has left something behind, look whether it matters"
+    with _undone(f):
+        theta, y = elsewhere(f, x[:2], y[:2])
+        if _changes(f, theta, x[:2], y): _refuse_changing()
+    f.undo = True
+
+
 # %% ../nbs/13_objective.ipynb #13000048
 def _refuse_random(again, before):
     "The same gradient, computed twice, of a model that vmap does not take"
-    if not (again - before).norm() > 1e-3 * before.norm(): return
-    raise ValueError(
-        "model or loss draws random numbers, also in evaluation (dropout with "
-        "training=True, noise), or changes with every call (a schedule, a buffer): "
-        "its loss is no function of its parameters")
+    if (again - before).norm() > 1e-3 * before.norm(): _refuse_changing()
 
 def _is_uneven(f, theta, x, y, each):
     "Whether the gradient of samples together is not the mean of their gradients"
@@ -688,6 +816,17 @@ def _rounding(f, outputs, y, value):
     nudged = outputs * (1 - 8 * torch.finfo(f.theta.dtype).eps)
     return 10 * (f.loss_of(nudged, y) - value).abs()
 
+def _grain(L, point):
+    "Second differences over small steps: tiny, but for coarser rounding within"
+    if not isinstance(point, torch.Tensor) or point.dtype != torch.float64: return 0.0
+    generator, found = torch.Generator().manual_seed(0), []
+    for _ in range(4):
+        coins = torch.randint(2, point.shape, generator=generator, device="cpu")
+        step = 3e-7 * point * (2 * coins - 1).to(point)
+        found.append((L(point + step) + L(point - step) - 2 * L(point)).abs())
+    return 10 * torch.stack(found).amax(0)
+
+
 # %% ../nbs/13_objective.ipynb #13000050
 def check_mean(
     f: LossOfParameters,  # the loss as a function of the parameters
@@ -704,9 +843,13 @@ def check_mean(
     if not together.isfinite(): raise ValueError(
         f"loss is not finite on {names[0]}, {names[1]}: "
         "look for saturated outputs or NaN parameters")
-    precision = 1e-8 if f.theta.dtype == torch.float64 else 3e-5
+    precision = 1e-8 if each.dtype == torch.float64 else 3e-5
     rounding = precision * each.abs().max() + _rounding(f, outputs, others, together)
-    if not (together - each.mean()).abs() <= rounding: raise _no_mean(names)
+    gap = (together - each.mean()).abs()
+    if gap <= rounding: return
+    if not gap <= 1e-4 * each.abs().max(): raise _no_mean(names)
+    grain = _grain(lambda t: f(t, x, others), theta)
+    if not gap <= rounding + grain: raise _no_mean(names)
 
 def _no_mean(names):
     return ValueError(
@@ -774,10 +917,15 @@ def _check_targets(f, x, y, rows, names):
         nudged = tree_map(_nudged, outputs)
         moved = 10 * (_losses_with(f, nudged, others)[0] - together).abs()
     except Exception: return  # the loss wants targets that belong to their outputs
-    precision = 1e-8 if f.theta.dtype == torch.float64 else 3e-5
+    precision = 1e-8 if each.dtype == torch.float64 else 3e-5
     rounding = precision * each.abs().amax(1) + moved
-    near = (together - each.mean(1)).abs() <= rounding
-    if (together.isfinite() & ~near).any(): raise _no_mean(names)
+    gap, most = (together - each.mean(1)).abs(), each.abs().amax(1)
+    near = ~together.isfinite() | (gap <= rounding)
+    if near.all(): return
+    if (near | (gap <= 1e-4 * most)).all():
+        grain = _grain(lambda o: _losses_with(f, o, others)[0], outputs)
+        near |= gap <= rounding + grain
+    if not near.all(): raise _no_mean(names)
 
 # %% ../nbs/13_objective.ipynb #13000052
 #| code-fold: true
@@ -864,9 +1012,12 @@ def _telling_rows(x, y):
 def _check_loss(f, x, y, names):
     "A scalar, finite loss that is the mean of the losses of its samples"
     rows, every = _telling_rows(x, y), y
-    x, y = x[rows], y[rows]
+    x, y, first = x[rows], y[rows], f.by_vmap is None
     try:
-        with torch.enable_grad(): value = f(f.theta, x, y)
+        with _undone(f) if first else nullcontext(), torch.enable_grad():
+            before = _traces(f) if first else None
+            value = f(f.theta, x, y)
+            left = first and _traces(f) != before
     except Exception as error:
         raise ValueError(
             f"loss(model({names[0]}), {names[1]}) failed: check shapes and dtypes of "
@@ -877,6 +1028,7 @@ def _check_loss(f, x, y, names):
         f"loss must reduce to a scalar (reduction='mean'), got {got}")
     if not value.isfinite(): raise ValueError(f"loss is not finite on {names[0]}, "
         f"{names[1]}: look for saturated outputs or NaN parameters")
+    if left: _refuse_traces(f, x, y)
     _refuse_penalty(f, value)
     drop_idle_hooks(f, x, y)
     vectorizes(f, x, y)
@@ -893,6 +1045,13 @@ def _check_loss(f, x, y, names):
 def _is_loss(f, name, *classes):
     return name in getattr(f.loss, "__name__", "") or isinstance(f.loss, classes)
 
+def _takes(f, x, y):
+    "Whether the loss takes the smallest and the largest class number"
+    rows = [int(y.argmin()), int(y.argmax())]
+    try: f.loss_of(f.outputs(f.theta, x[rows]).cpu(), y[rows].cpu())
+    except Exception: return False  # on the processor, where it is only an error
+    return True
+
 def _check_labels(f, x, y, names):
     "Class numbers against the number of outputs; probabilities within [0, 1]"
     if not isinstance(y, torch.Tensor): return
@@ -904,10 +1063,13 @@ def _check_labels(f, x, y, names):
     try: shape = f.outputs(f.theta, x[:1]).shape
     except Exception: return  # not one tensor; or `_check_loss` will say what is wrong
     counted = len(shape) > 1 and shape[1] > 1 and shape[2:] == y.shape[1:]
-    if y.ndim > 1 and not _is_loss(f, "cross_entropy", nn.CrossEntropyLoss): return
-    if y.ndim > 1: y = y.masked_fill(y == getattr(f.loss, "ignore_index", -100), 0)
+    known = _is_loss(f, "cross_entropy", nn.CrossEntropyLoss)
+    if y.ndim > 1 and not known: return
+    if known: y = y.masked_fill(y == getattr(f.loss, "ignore_index", -100), 0)
     low, high = y.min(), y.max()
-    if counted and not 0 <= low <= high < shape[1]: raise ValueError(
+    if not counted or 0 <= low <= high < shape[1]: return
+    if not known and _takes(f, x, y): return  # as an ordinal loss, of one output less
+    raise ValueError(
         f"{names[1]} holds labels from {low} to {high}, but the model has outputs for "
         f"0 … {shape[1] - 1}")
 
@@ -944,8 +1106,8 @@ def check_samples(
     if len(x) != len(y): raise ValueError(
         f"{names[0]} and {names[1]} differ in length: {len(x)} and {len(y)}")
     _refuse_call(f, x, names)
-    _check_labels(f, x, y, names)
-    _check_loss(f, x, y, names)
+    for look in (_check_labels, _check_loss):
+        with _undone(f) if f.by_vmap is None else nullcontext(): look(f, x, y, names)
     return x, y
 
 # %% ../nbs/13_objective.ipynb #13000067

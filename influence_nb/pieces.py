@@ -532,6 +532,9 @@ def parameter_plan(
     x = _take(x, _first_rows(2, x))
     pieces, other = kronecker_pieces(f, x)
     shape = watched(f, x)[0].shape
+    if shape[:1] != (2,): raise ValueError(
+        f"the model returns outputs of shape {tuple(shape)} for 2 samples: EKFAC needs "
+        "outputs with the samples first, and not their loss or sum")
     generator = torch.Generator().manual_seed(0)
     cotangent = torch.randn(shape, dtype=torch.float64, generator=generator,
                             device="cpu").to(f.theta)

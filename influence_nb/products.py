@@ -18,7 +18,7 @@ from torch import nn
 from torch.func import jvp, vjp, vmap
 from .objective import Inputs, LossOfParameters
 from .gradients import (CHUNK_ELEMENTS, chunks, counted, input_rows,
-                                    is_linear_layer,
+                                    is_called_plainly, is_linear_layer,
                                     linear_layers, output_gradients)
 from .curvature import (dense_mean, prepared, products_of, refuse_bad_mean,
                                     usable_product)
@@ -30,7 +30,8 @@ def chain_modules(
     """Whether the model applies linear layers and parameter-free modules one after the
     other, and which."""
     def leaves(name, module):
-        if type(module).forward is not nn.Sequential.forward: return [(name, module)]
+        plain = type(module).forward is nn.Sequential.forward
+        if not (plain and is_called_plainly(module)): return [(name, module)]
         return [leaf for child, part in module._modules.items()
                 for leaf in leaves(f"{name}.{child}".lstrip("."), part)]
     try: trained = {id(module) for module in linear_layers(f).values()}
@@ -432,10 +433,27 @@ def _fast_products(f, data, second_order_mode):
     "Layer by layer where the model is a chain, otherwise in chunks"
     x, y = next(iter(data))
     modules = None if second_order_mode == "empirical_fisher" else chain_modules(f)
-    if modules is not None:
-        layers = _LayerProducts(f, modules, second_order_mode == "gauss_newton", x, y)
+    gauss_newton = second_order_mode == "gauss_newton"
+    if modules is not None and _takes_layers(f, modules, gauss_newton, x[:2], y[:2]):
+        layers = _LayerProducts(f, modules, gauss_newton, x, y)
         if layers.has_curvature: return layers
     return _SampleProducts(f, usable_product(f, second_order_mode, x[:2], y[:2]))
+
+def _takes_layers(f, modules, gauss_newton, x, y):
+    """Whether the product by layers exists and is the model's own. Where a module is
+    the user's, or `vmap` refuses it or the loss, that is tried"""
+    if f.undo: return False  # layers are called by themselves, and leave traces
+    known = all(type(m).__module__.startswith("torch.nn.") for _, m in modules)
+    if f.by_vmap is not False and known: return True
+    mode = "gauss_newton" if gauss_newton else "hessian"
+    product = usable_product(f, mode, x, y)
+    V = torch.linspace(-1, 1, 2 * len(f.theta), dtype=f.theta.dtype,
+                       device=f.theta.device).view(-1, 2)
+    expected, found = product(f, f.theta, x, y, V), torch.zeros_like(V)
+    try: _LayerProducts(f, modules, gauss_newton, x, y).add(x, y, V, found)
+    except Exception: return False
+    return bool((found - expected).norm() <= 1e-2 * expected.norm())
+
 
 # %% ../nbs/71_products.ipynb #a1c04e75
 def _at_once(curvature):

@@ -109,8 +109,9 @@ def fit_torch_model(
     if not any(p.requires_grad for p in model.parameters()): raise ValueError(
         "model has no trainable parameters: set requires_grad")
     device = next(model.parameters()).device if device is None else device
-    training_data = Batches(training_data, device, name="training_data")
-    val_data = Batches(val_data, device, name="val_data")
+    training_data = Batches(training_data, device, name="training_data",
+                            advance=True)
+    val_data = Batches(val_data, device, name="val_data", advance=True)
     model.to(device)
     was_training = [(m, m.training) for m in model.modules()]
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
