@@ -71,7 +71,7 @@ class Exercise:
         self.expected = [solution(*case) for case in cases]
         self.mistaken = {words: self._answers(f) for words, f in mistakes.items()}
         if len(mistakes) < 2: raise ValueError("mistakes needs at least two functions")
-        if not self(solution): raise ValueError(f"the solution: {self(solution)}")
+        if not self(solution): raise ValueError(f"cases, solution: {self(solution)}")
         for words, answers in self.mistaken.items():
             others = {"the solution": self.expected, **self.mistaken}
             for other, same in others.items():

@@ -21,13 +21,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from influence_nb import (LossOfParameters, TorchMLP, fit_to_optimum,  # noqa: E402
                           leave_one_out, relative_error)
 from influence_nb.objective import regularized_objective  # noqa: E402
-from influence_nb.shared_checks import hard_case, hard_methods, hard_outcome  # noqa: E402
+from influence_nb.shared_checks import (hard_case, hard_methods,  # noqa: E402
+                                        hard_outcome)
 
 CONDITIONS, DTYPES = (1e2, 1e4, 1e6), (torch.float64, torch.float32)
 LOSSES, INPUTS, OUTLIER = (1e-20, 1.0, 1e20), (1e-6, 1.0, 1e6), (False, True)
 
 
-def parameters_of(model): return torch.cat([p.detach().flatten() for p in model.parameters()])
+def parameters_of(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
 def started(case):
@@ -48,7 +50,8 @@ def fit_outcome(case, loss_scale):
     x, y = (part.double() for part in case.train)
     w, lam = case.model.weight.detach().double()[0], case.damping / loss_scale
     terms = 2 * x.T * (x @ w - y[:, 0]) / len(x)
-    made_of = terms.abs().sum(1) + 2 * (x.T @ x).abs() @ w.abs() / len(x) + lam * w.abs()
+    made_of = terms.abs().sum(1) + lam * w.abs()
+    made_of = made_of + 2 * (x.T @ x).abs() @ w.abs() / len(x)
     left = ((terms.sum(1) + lam * w).abs() / made_of).max().item()
     limit = 1e-9 if case.train[0].dtype == torch.float64 else 1e-4
     return "right" if left <= limit else f"wrong: {left:.1e} of the gradient is left"
@@ -65,9 +68,12 @@ def small_problems(dtype):
     return {"softmax": (nn.Linear(4, 3, dtype=dtype), F.cross_entropy, x, kinds, 1e-2),
             "softmax, no penalty": (nn.Linear(4, 3, dtype=dtype), F.cross_entropy, x,
                                     kinds, 0.0),
-            "line, no penalty": (nn.Linear(4, 1, dtype=dtype), F.mse_loss, x, total, 0.0),
-            "network": (TorchMLP([4, 5, 3], dtype=dtype), F.cross_entropy, x, kinds, 0.1),
-            "wide network": (TorchMLP([4, 64, 3], dtype=dtype), F.cross_entropy, x, kinds,
+            "line, no penalty": (nn.Linear(4, 1, dtype=dtype), F.mse_loss, x, total,
+                                 0.0),
+            "network": (TorchMLP([4, 5, 3], dtype=dtype), F.cross_entropy, x, kinds,
+                        0.1),
+            "wide network": (TorchMLP([4, 64, 3], dtype=dtype), F.cross_entropy, x,
+                             kinds,
                              0.1)}
 
 
@@ -134,8 +140,8 @@ def one_of_many_minima(seed, scale):
 
 # Of a condition of a million, with an outlier on top, in single precision: the Hessian
 # holds no more of its small eigenvalues. In three cases the loss still falls by a sixth
-# at each of the last of fifty steps; in the one with small inputs no part of a step helps
-# any more. A fit that is not at rest may be loud there, and nowhere else.
+# at each of the last of fifty steps; in the one with small inputs no part of a step
+# helps any more. A fit that is not at rest may be loud there, and nowhere else.
 STILL_FALLING = {(1e-20, 1e6), (1.0, 1e6), (1e20, 1e-6), (1e20, 1e6)}
 
 
@@ -157,7 +163,8 @@ def fits():
                fit_outcome(case, loss_scale))
     for dtype, scale in itertools.product(DTYPES, (1e-20, 1e-6, 1e6, 1e20)):
         for name, problem in small_problems(dtype).items():
-            yield "the same fit", f"{name}, {dtype}, × {scale:g}", same_fit(*problem, scale)
+            what = f"{name}, {dtype}, × {scale:g}"
+            yield "the same fit", what, same_fit(*problem, scale)
 
 
 def main():
@@ -173,8 +180,10 @@ def main():
         for name, (make, *promise) in hard_methods(dtype).items():
             outcome = hard_outcome(make, case, loss_scale, *promise)
             tally[name, outcome.split(":")[0]] += 1
-            if outcome.startswith("wrong"): print(f"{name}, {dtype}, {case.name}: {outcome}")
-    for (name, outcome), count in sorted(tally.items()): print(f"{count:4}  {outcome:6} {name}")
+            if outcome.startswith("wrong"):
+                print(f"{name}, {dtype}, {case.name}: {outcome}")
+    for (name, outcome), count in sorted(tally.items()):
+        print(f"{count:4}  {outcome:6} {name}")
     wrong = sum(count for (name, outcome), count in tally.items() if outcome == "wrong"
                 or outcome == "loud" and name in ("fit_to_optimum", "the same fit",
                                                   "a minimum"))

@@ -1,5 +1,5 @@
-"""The right number, or one clear sentence, whatever surrounds the call: other threads, a
-default device, `torch.inference_mode`, `torch.compile`.
+"""The right number, or one clear sentence, whatever surrounds the call: other threads,
+a default device, `torch.inference_mode`, `torch.compile`.
 
 Run by `make test`; prints what was tried.
 """
@@ -23,7 +23,8 @@ from influence_nb import (CgInfluence, DirectInfluence, EkfacInfluence, LissaInf
 from influence_nb.shared_checks import DenseOracle, hard_case
 
 METHODS = {"direct": DirectInfluence, "conjugate gradient": CgInfluence,
-           "EKFAC": EkfacInfluence, "sampled EKFAC": partial(EkfacInfluence, fisher="sampled"),
+           "EKFAC": EkfacInfluence,
+           "sampled EKFAC": partial(EkfacInfluence, fisher="sampled"),
            "Nyström": partial(NystroemSketchInfluence, rank=5),
            "LiSSA": LissaInfluence}
 
@@ -63,7 +64,8 @@ def fitted(model, x, y, method):
 
 
 def together(work, count=4):
-    "The results of the same work in some threads at once; raises what one of them raises"
+    """The results of the same work in some threads at once; raises what one of them
+    raises"""
     results, start = [None] * count, threading.Barrier(count)
     def one(k):
         start.wait()
@@ -100,7 +102,8 @@ def on_a_default_device(make, method):
 
 
 def without_autograd(make, method):
-    "A question under inference_mode or no_grad; what was made under it; a fit is refused"
+    """A question under inference_mode or no_grad; what was made under it; a fit is
+    refused"""
     model, x, y = drawn(make)
     influence = fitted(model, x, y, method)
     for mode in (torch.inference_mode, torch.no_grad):
@@ -175,7 +178,8 @@ def random_models():
         return nn.functional.cross_entropy(outputs + torch.rand_like(outputs), y)
     for make in (network, Recurrent):
         model, x, y = drawn(make)
-        refused("draws random numbers", DirectInfluence(model, noisy, 5.0).fit, [(x, y)])
+        refused("draws random numbers", DirectInfluence(model, noisy, 5.0).fit,
+                [(x, y)])
 
 
 MAKERS = {"arange", "as_tensor", "empty", "eye", "full", "linspace", "logspace", "ones",
@@ -188,9 +192,11 @@ def made_anywhere():
         # a specimen of the zoo is drawn under torch.device("cpu"), and so are the cases
         if path.stem in {"zoo", "shared_checks"}: continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            if not (isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)):
                 continue
-            of_torch = isinstance(node.func.value, ast.Name) and node.func.value.id == "torch"
+            owner = node.func.value
+            of_torch = isinstance(owner, ast.Name) and owner.id == "torch"
             told = any(k.arg in ("device", None) for k in node.keywords)
             if of_torch and node.func.attr in MAKERS and not told:
                 yield f"{path.name}, line {node.lineno}: {ast.unparse(node)}"
@@ -207,12 +213,14 @@ def other_answers():
         fit_to_optimum(logistic, nn.BCELoss(), twos, yes, 0.1)
         return logistic.linear.weight.detach().clone()
     one = nn.BCELoss(), twos, yes
-    return {"relative_error": lambda: torch.tensor(relative_error(x, x + 1), device="cpu"),
+    return {"relative_error": lambda: torch.tensor(relative_error(x, x + 1),
+                                                   device="cpu"),
             "check_close": lambda: torch.tensor(check_close([1.0, 2.0], [1.0, 2.0]),
                                                 device="cpu"),
             "arrays": lambda: logistic(twos.numpy()).detach(),
             "fit_to_optimum": refit,
-            "leave_one_out": lambda: leave_one_out(logistic, *one, twos, yes, [0, 1], 0.1),
+            "leave_one_out": lambda: leave_one_out(logistic, *one, twos, yes, [0, 1],
+                                                   0.1),
             "leave_one_out_loss": lambda: leave_one_out_loss(logistic, *one, 0.1),
             "detection_scores": lambda: torch.from_numpy(np.stack(list(detection_scores(
                 model, loss, x, y, x, y, 5.0, neighbors=2, folds=2).values()))),
@@ -240,7 +248,8 @@ def main():
         for method in methods:
             model, x, y = drawn(make)
             expected = fitted(model, x, y, method).influences(x, y)
-            for surround in (in_threads, on_a_default_device, without_autograd, compiled):
+            for surround in (in_threads, on_a_default_device, without_autograd,
+                             compiled):
                 what = f"{name}, {method}, {surround.__name__}"
                 try:
                     for found in surround(make, method):

@@ -1,7 +1,8 @@
 """The whole zoo: every model with every method in both precisions, against plain
 backpropagation; and Nyström sketches of a curvature that is a little negative.
 
-Run by `make test`, in two processes. Names of specimens may be given, to try only those.
+Run by `make test`, in two processes. Names of specimens may be given, to try only
+those.
 """
 import itertools
 import multiprocessing
@@ -31,7 +32,8 @@ def whole_zoo(names):
 
 def blocks_of(oracle, structure):
     "Where the parameters of each block are"
-    place = dict(zip(oracle.named, torch.arange(sum(p.numel() for p in oracle.parameters))
+    place = dict(zip(oracle.named,
+                     torch.arange(sum(p.numel() for p in oracle.parameters))
                      .split([p.numel() for p in oracle.parameters])))
     keys = {"full": lambda name: "", "parameter": lambda name: name,
             "layer": lambda name: name.rpartition(".")[0]}

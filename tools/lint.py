@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from exercising import exercise_problems
+from reading import WIDTH
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -147,6 +148,21 @@ def lint(path):
     return [f"{path.name}: {problem}" for problem in problems]
 
 
+def wide_lines():
+    """Lines of what is written by hand outside the notebooks that are wider than lines
+    there may be; what is generated (`_modidx.py`, README.md) does not count"""
+    written = ("tests/*.py", "tools/*.py", "tools/*.js", "benchmarks/**/*.py",
+               "setup.py", "influence_nb/static/*", "nbs/*.css")
+    for pattern in written:
+        for path in sorted(ROOT.glob(pattern)):
+            if ".envs" in path.parts or not path.is_file(): continue
+            lines = path.read_text(encoding="utf-8").split("\n")
+            for number, line in enumerate(lines, 1):
+                if len(line) > WIDTH:
+                    yield (f"{path.relative_to(ROOT)}:{number}: {len(line)} characters,"
+                           f" more than {WIDTH}")
+
+
 def public_names():
     names = set()
     for module in (ROOT / "influence_nb").glob("[a-z]*.py"):
@@ -188,6 +204,6 @@ def contents():
 if __name__ == "__main__":
     problems = [problem for path in sorted((ROOT / "nbs").glob("*.ipynb"))
                 for problem in lint(path)]
-    problems += contents()
+    problems += [*contents(), *wide_lines()]
     print(*problems, sep="\n")
     sys.exit(bool(problems))
