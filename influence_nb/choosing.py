@@ -96,12 +96,16 @@ def with_fresh_parameters(
     model,  # not changed
     random_state: int = 0,  # seed
 ):  # a copy
-    "A copy whose modules have reset their parameters, so that it has seen no data."
+    """A copy whose modules have reset their parameters, so that it has seen no data.
+    What is frozen stays: a backbone is part of the data."""
     fresh = copy.deepcopy(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
         for module in fresh.modules():
             if hasattr(module, "reset_parameters"): module.reset_parameters()
+    with torch.no_grad():
+        for kept, new in zip(model.parameters(), fresh.parameters()):
+            if not kept.requires_grad: new.copy_(kept)
     return fresh
 
 # %% ../nbs/94_choosing.ipynb #08e4ff99
