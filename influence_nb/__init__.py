@@ -19,8 +19,9 @@ from .influence import (DirectInfluence, Influence, NotFittedError,
                         sandwich_covariance)
 from .retraining import (leave_one_out, leave_one_out_loss, leave_one_out_parameters,
                          losses_at, newton_step_parameters)
-from .damping import (RegularizationChoice, choose_regularization, effective_dimension,
-                      held_out_losses, implied_penalty, training_run_penalty)
+from .damping import effective_dimension
+from .choosing import (RegularizationChoice, choose_regularization, held_out_losses,
+                       implied_penalty, training_run_penalty)
 from .cg import (BlockCgInfluence, CgInfluence, CgResult, NegativeCurvatureError,
                  block_conjugate_gradient, conjugate_gradient, plain_conjugate_gradient)
 from .lissa import (DivergenceError, LissaInfluence, NeumannResult, largest_eigenvalue,
