@@ -32,6 +32,7 @@ from influence_nb import (ArnoldiInfluence, CgInfluence, ConvergenceWarning, Cur
                           TorchLogisticRegression, TorchMLP, TrainingRun,
                           UnrolledInfluence, check_close, find_mislabeled,
                           fit_to_optimum, per_sample_gradients, sample_gaussian_blobs)
+from influence_nb.checks import relative_error
 from influence_nb.influence import NotFittedError, SingularHessianError
 from influence_nb.pushthrough import (PushThroughInverse, curvature_rows, gram,
                                       row_pairs)
@@ -274,14 +275,34 @@ def of_chapter(name, *cells, module=None, before=None):
     return names
 
 
+def same_numbers(again, kept, tol):
+    "The same names, and under each the same numbers"
+    assert again.keys() == kept.keys()
+    for name in kept:
+        off = np.abs(np.subtract(again[name], kept[name])).max()
+        assert off <= tol, (name, off)
+
+
 def run_derivative():
     "Forty trainings without a hundredth of the digits, which the derivative foretells"
     page = of_chapter("32_unrolled", "c1ec1a30", "6bc26148", "145a6d08", "638b6bca",
-                      module="influence_nb.unrolled")
-    again, kept = page["scores"](0.05, 0), page["results"]["0.05"][0]
-    assert again.keys() == kept.keys() and again["unrolled"] >= 0.93
-    assert all(abs(again[name] - kept[name]) < 0.01 for name in kept), again
-    return f"score {again['unrolled']:.3f}"
+                      "32f00051", module="influence_nb.unrolled")
+    fresh = page["stored"]("unrolled_fresh")
+    for again, kept in ((page["scores"](0.05, 0), page["results"]["0.05"][0]),
+                        (page["scores"](0.3, 0), page["results"]["0.3"][0]),
+                        (page["scores"](0.05, 10), fresh["0.05"][0]),
+                        (page["bent_tangents"](1), page["bent"]["1"])):
+        same_numbers(again, kept, 1e-6)
+    return "2 trainings, one of the fresh ones, 12 removals"
+
+
+def segments():
+    "SOURCE and EKFAC on one training of each rate"
+    page = of_chapter("34_source", "9bcff044", "201f47d2", "6e2bd1fe",
+                      module="influence_nb.source")
+    for rate in ("0.05", "0.3"):
+        same_numbers(page["scores"](float(rate), 0), page["results"][rate][0], 1e-6)
+    return "2 trainings"
 
 
 def headlines():
@@ -291,10 +312,29 @@ def headlines():
     alike, linear, cnn = page["alike"], page["linear_draw"](0), page["cnn_draw"](0)
     assert linear.keys() == page["linear"]["draws"][0].keys()
     assert len(linear["table"]) == 5 and alike(linear, page["linear"]["draws"][0])
-    assert alike(cnn, page["cnn"]["draws"][0], 5e-3)
+    assert alike(cnn, page["cnn"]["draws"][0])
     one = page["iris_draws"]([5], 0.01, [0])[0]
     assert alike(one, page["iris"]["one layer of 5"]["0.01"][0])
     return "3 draws"
+
+
+def harmonic_mean():
+    "What push-through and the harmonic mean say of a thousand digits"
+    page = of_chapter("24_pushthrough", "67540858", "08b74899",
+                      module="influence_nb.pushthrough", before="results = stored")
+    model, train, test = page["large_network"]()
+    kept, options = page["stored"]("pushthrough"), dict(second_order_mode=MODES[0])
+    G = per_sample_gradients(LossOfParameters(model, F.cross_entropy), *train)
+    lam = (G**2).sum(1).mean().item() / 100
+    exact, mean = (kind(model, F.cross_entropy, lam, **more).fit([train])
+                   .influences(*test, *train) for kind, more in (
+                       (PushThroughInfluence, options),
+                       (InverseHarmonicMeanInfluence, {})))
+    together = torch.corrcoef(torch.stack([mean.flatten(), exact.flatten()]))[0, 1]
+    found = [lam, relative_error(mean, exact), together.item()]
+    assert kept["rows"][2][0] == "harmonic mean"
+    check_close(np.array(found), np.array([kept["lam"], *kept["rows"][2][3:]]), 1e-6)
+    return f"correlation {together:.3f}"
 
 
 def smallest_changes(first=100, count=20):
@@ -314,7 +354,9 @@ def preconditioners():
     assert again.keys() == kept.keys()
     for damping, row in kept.items():
         assert again[damping].keys() == row.keys()
-        assert all(abs(again[damping][name] - row[name]) < 0.1 for name in row), again
+        for name in row:  # in another arithmetic an iteration more or less
+            tol = 0.03 if "iterations" in name else 1e-3
+            assert abs(again[damping][name] - row[name]) < tol, (name, again)
     return "one network"
 
 
@@ -360,8 +402,8 @@ def convolution():
 def main():
     for check in (single_precision, other_inverses, iterations_and_sketches,
                   through_a_run, runaway_fits, push_through, recurrent, untrained,
-                  run_derivative, headlines, smallest_changes, preconditioners,
-                  whole_experiments, convolution):
+                  run_derivative, segments, headlines, harmonic_mean, smallest_changes,
+                  preconditioners, whole_experiments, convolution):
         start = time.time()
         print(f"{check.__name__}: {check()}, {time.time() - start:.0f} s", flush=True)
 
