@@ -2022,6 +2022,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'influence_nb.unrolled._back_in_order': ('unrolled.html#_back_in_order', 'influence_nb/unrolled.py'),
                                        'influence_nb.unrolled._blocks': ('unrolled.html#_blocks', 'influence_nb/unrolled.py'),
                                        'influence_nb.unrolled._fitted': ('unrolled.html#_fitted', 'influence_nb/unrolled.py'),
+                                       'influence_nb.unrolled._in_units': ('unrolled.html#_in_units', 'influence_nb/unrolled.py'),
                                        'influence_nb.unrolled._ordered': ('unrolled.html#_ordered', 'influence_nb/unrolled.py'),
                                        'influence_nb.unrolled._pieces': ('unrolled.html#_pieces', 'influence_nb/unrolled.py'),
                                        'influence_nb.unrolled._queries_at_once': ( 'unrolled.html#_queries_at_once',

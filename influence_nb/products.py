@@ -532,7 +532,8 @@ class ColumnLinear:
         n, out = self.delta.shape
         pushed = kept.at("pushed", V, n, out * V.shape[1])
         pushed = torch.mm(self.used, self.block(V), out=pushed).view(n, out, -1)
-        return pushed if R is None else pushed.baddbmm_(self.weight.expand(n, -1, -1), R)
+        if R is None: return pushed
+        return pushed.baddbmm_(self.weight.expand(n, -1, -1), R)
 
     def pull(self, R, Ra, V, total, kept):  # R δ at z, R a → at a; adds to total
         n, (out, width) = len(R), self.weight.shape
@@ -645,6 +646,8 @@ class _FunctionPiece:
                                zip(self.slopes, self.bends)]
 
 # %% ../nbs/71_products.ipynb #71code25
+#| code-fold: true
+#| code-summary: "The Hessians of the losses"
 def _softmax_hessians(outputs, product):
     "w (diag π − ππᵀ), if products with Λ are products with that; None if not"
     generator = torch.Generator().manual_seed(0)
@@ -668,6 +671,7 @@ def _loss_parts(f, outputs, y, each):
     columns = [pull(unit.expand_as(outputs))[0] for unit in units]
     return gradient, torch.stack(columns, 2)
 
+# %% ../nbs/71_products.ipynb #71code30
 def column_batches(
     f: LossOfParameters,  # the loss as a function of the parameters
     modules: list,  # what `flat_modules` returned
@@ -676,6 +680,7 @@ def column_batches(
     y: torch.Tensor,  # their targets, [n, …]
     sizes: list,  # of the batches
     inputs=None,  # order of the inputs of the first layer, [in] int; as it is
+    factors=None,  # number by which each batch's loss is multiplied; one
 ) -> list:  # a `ColumnBatch` for each
     "A pass forward and back through the chain for several batches together."
     parameters, rows = [f.unflatten(t) for t in thetas], column_order(f, modules)[1]
@@ -686,8 +691,8 @@ def column_batches(
               for name, module in modules]
     if isinstance(x, Inputs): x, = x.tensors()
     for piece in pieces: x = piece.forward(x)
-    counts = torch.tensor(sizes, device=x.device)
-    each = counts.repeat_interleave(counts).to(x)
+    each = [n / c for n, c in zip(sizes, factors or [1] * len(sizes)) for _ in range(n)]
+    each = torch.tensor(each, dtype=x.dtype, device=x.device)
     r, hessians = _loss_parts(f, x, y, each[:, None])
     first, delta = next(i for i, (name, _) in enumerate(modules) if name in rows), r
     for piece in pieces[:first:-1]: delta = piece.backward(delta)

@@ -386,8 +386,29 @@ def _ordered(value, order):
     "An option of the update in the order of the columns: a number, or [p]"
     return value[order] if isinstance(value, torch.Tensor) else value
 
-def _back_in_order(run, number, state, batch, order, block, room):
+# %% ../nbs/32_unrolled.ipynb #32f00083
+#| code-fold: true
+#| code-summary: "One step back"
+def _in_units(run):
+    """Where SGD has one rate and no weight decay, (−η, α) of each step: with m = −ηn,
+    equation (2) makes n to λ + αn, one walk through memory in place of two; or None"""
+    def plain(rate, weight_decay, nesterov, momentum):
+        numbers = isinstance(rate, float) and isinstance(weight_decay, float)
+        return numbers and rate > 0 and weight_decay == 0 and not nesterov
+    if run.update is not sgd_update: return None
+    if not all(plain(**step.options) for step in run.steps): return None
+    found, later = [], 0.0  # μ times the rate of the step after
+    for step in reversed(run.steps):
+        found.append((-step.options["rate"], later / step.options["rate"]))
+        later = step.options["momentum"] * step.options["rate"]
+    return found[::-1]
+
+def _back_in_order(run, number, state, batch, order, block, room, units):
     "One step back for a block of columns, in place; the shares of the batch, [B, k]"
+    if units is not None:
+        lam, n = block
+        torch.add(lam, n, alpha=units[number][1], out=n)
+        return batch.product(n, lam, room)
     given = run.steps[number].options
     options = {name: _ordered(value, order) for name, value in given.items()}
     if run.update is sgd_update:
@@ -447,11 +468,13 @@ def _swept(run, states, queries, modules):
               for part in queries[order].chunk(count, 1)]
     width = sum(len(m.weight) for _, m in modules if hasattr(m, "weight"))
     width += queries.shape[1] // 8  # the shares of a piece are kept until it is done
+    units = _in_units(run)
     def prepared(part):
         rows = [run.steps[number].indices for number, _ in part]
         thetas, together = [theta for _, (theta, _) in part], torch.cat(rows)
         return column_batches(run.f, modules, thetas, run.x[together],
-                              run.y[together], [len(r) for r in rows], inputs)
+                              run.y[together], [len(r) for r in rows], inputs,
+                              units and [units[number][0] for number, _ in part])
     lanes, rooms = _shared(blocks, threads), None
     for piece in _pieces(run, states, width):
         parts = _side_by_side(prepared, _shared(piece, threads), threads)
@@ -459,7 +482,7 @@ def _swept(run, states, queries, modules):
         rooms = rooms or [batches[0].room() for _ in lanes]
         def back(lane):
             own, room = lane
-            return [[_back_in_order(run, *step, batch, order, block, room)
+            return [[_back_in_order(run, *step, batch, order, block, room, units)
                      for step, batch in zip(piece, batches)] for block in own]
         shares = sum(_side_by_side(back, list(zip(lanes, rooms)), threads), [])
         for (number, _), *parts in zip(piece, *shares):
