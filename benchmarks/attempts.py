@@ -1,5 +1,5 @@
 """W4 by several ways, at two tolerances: products with the Hessian, iterations, true
-error and seconds of each, in attempts.json, which report.py prints below W4.
+error and processor seconds of each, in attempts.json, which report.py prints below W4.
 
 `python benchmarks/attempts.py [way …]`, after `python benchmarks/prepare.py W4`; rows
 of ways that are not named stay as they are. Products count columns: the 32 right-hand
@@ -19,6 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from influence_nb import (  # noqa: E402
     Curvature, EkfacPreconditioner, LossOfParameters, NystroemPreconditioner,
     block_conjugate_gradient, conjugate_gradient, per_sample_gradients)
+from influence_nb.cg import BlockCgInverse  # noqa: E402
 
 KEPT = Path(__file__).with_name("attempts.json")
 
@@ -43,10 +44,20 @@ class Root:
     def __matmul__(self, V): return self.half(self.A @ self.half(V))
 
 
+def block_with_single(curvature, A, G, rtol):
+    "Block conjugate gradient, in float32 as soon as that is exact enough"
+    single = BlockCgInverse(curvature, mixed_precision=True).coarse
+    def coarse(V):
+        A.columns += V.shape[1]
+        return single(V)
+    return block_conjugate_gradient(A, G, rtol=rtol, coarse=coarse)
+
+
 def solve(way, curvature, A, G, rtol):
     "Right-hand sides G [p, k] by a way with this name: X and iterations"
     kind, _, rank = way.partition(", rank ")
     if kind == "block": result = block_conjugate_gradient(A, G, rtol=rtol)
+    elif kind == "block with float32": result = block_with_single(curvature, A, G, rtol)
     elif kind == "EKFAC":
         M = EkfacPreconditioner()(curvature)
         result = conjugate_gradient(A, G, rtol=rtol, preconditioner=M)
@@ -62,8 +73,8 @@ def solve(way, curvature, A, G, rtol):
     return result.solution, len(result.residual_norms) - 1
 
 
-WAYS = ("Nyström, rank 100", "block", "block with Nyström, rank 100",
-        "block with Nyström, rank 300", "EKFAC")
+WAYS = ("Nyström, rank 100", "block", "block with float32",
+        "block with Nyström, rank 100", "block with Nyström, rank 300", "EKFAC")
 
 
 def main(ways):
@@ -76,9 +87,9 @@ def main(ways):
     found = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     for way in ways:
         for rtol in (1e-4, 1e-8):
-            A, start = Counting(curvature), time.perf_counter()
+            A, start = Counting(curvature), time.process_time()
             X, iterations = solve(way, curvature, A, G, rtol)
-            seconds = time.perf_counter() - start
+            seconds = time.process_time() - start
             error = workloads.distance((rows @ X).T, exact)
             found[f"{way}, rtol {rtol:.0e}"] = {
                 "columns": A.columns, "iterations": iterations, "error": error,

@@ -503,51 +503,68 @@ def flat_modules(
 def column_order(
     f: LossOfParameters,  # the loss as a function of the parameters
     modules: list,  # what `flat_modules` returned
+    inputs=None,  # order of the inputs of the first layer, [in] int; as it is
 ) -> tuple:  # (order [p] int, {layer name: rows of V[order] that are its own})
-    "Where θ's entries go: each weight as [in, out], and the bias as a last input."
+    "Where θ's entries go: each weight as [in, out], and the bias as a first input."
     whole = torch.arange(len(f.theta), device=f.theta.device)
     places = dict(zip(f.names, whole.split(f.sizes)))
     order, rows, start = [], {}, 0
     for name, module in modules:
         if type(module) is not nn.Linear: continue
-        order.append(places[f"{name}.weight".lstrip(".")].view(module.weight.shape).T
-                     .flatten())
+        weight = places[f"{name}.weight".lstrip(".")].view(module.weight.shape).T
+        if inputs is not None and not order: weight = weight[inputs]
         if module.bias is not None: order.append(places[f"{name}.bias".lstrip(".")])
+        order.append(weight.flatten())
         length = module.weight.numel() + len(module.weight) * (module.bias is not None)
         rows[name] = slice(start, start + length)
         start += length
     return torch.cat(order), rows
 
 # %% ../nbs/71_products.ipynb #71code28
+class _Kept(dict):
+    "Tensors that are written to again at every step"
+    def at(self, name, like, *shape):
+        there = self.get(name)
+        if there is None or there.shape != shape:
+            there = self[name] = like.new_empty(shape)
+        return there
+
 class ColumnLinear:
     """z = W a + b for a batch. Tangents R are [n, units, k]; the layer's rows of V are
-    [in, out, k], those of its bias last."""
+    [in, out, k], those of its bias first."""
     def __init__(
         self,
         rows,  # of V that are the layer's own
         weight,  # W, [out, in]
-        a,  # inputs, [n, in], and a one in a last column if there is a bias
+        a,  # inputs, [n, in], and a one in a first column if there is a bias
         delta,  # δ at the output, [n, out]
-    ): self.rows, self.weight, self.a, self.delta = rows, weight, a, delta
+        used=None,  # how many of the columns of a are not zero; all of them
+    ):
+        self.weight, self.a, self.delta, self.used = weight, a, delta, a[:, :used]
+        self.rows = slice(rows.start, rows.start + self.used.shape[1] * len(weight))
 
     def block(self, V):  # the layer's rows, [in, out · k]
-        return V[self.rows].view(self.a.shape[1], -1)
+        return V[self.rows].view(self.used.shape[1], -1)
 
-    def push(self, R, V):  # R a or None for zero → R z
-        pushed = (self.a @ self.block(V)).view(*self.delta.shape, -1)
+    def push(self, R, V, kept):  # R a or None for zero → R z
+        n, out = self.delta.shape
+        pushed = kept.at("pushed", V, n, out * V.shape[1])
+        pushed = torch.mm(self.used, self.block(V), out=pushed).view(n, out, -1)
         if R is None: return pushed
-        return pushed.baddbmm_(self.weight.expand(len(R), -1, -1), R)
+        return pushed.baddbmm_(self.weight.expand(n, -1, -1), R)
 
-    def pull(self, R, Ra, V, total):  # R δ at z, R a → at a; adds to total
+    def pull(self, R, Ra, V, total, kept):  # R δ at z, R a → at a; adds to total
         n, (out, width) = len(R), self.weight.shape
-        self.block(total).addmm_(self.a.T, R.view(n, -1))
+        self.block(total).addmm_(self.used.T, R.view(n, -1))
         if Ra is None: return None
-        v = self.block(V)[:width].view(width, out, -1).transpose(0, 1)
-        pulled = torch.bmm(self.weight.T.expand(n, -1, -1), R)
-        pulled.view(n, -1).addmm_(self.delta, v.reshape(out, -1))
-        more = (self.delta.T @ Ra.view(n, -1)).view(out, width, -1)
-        self.block(total)[:width].view(width, out, -1).add_(more.transpose(0, 1))
-        return pulled
+        def turned(V):  # the rows of W, [out, in, k]
+            return self.block(V)[-width:].view(width, out, -1).transpose(0, 1)
+        v = kept.at("turned", V, out, width, V.shape[1]).copy_(turned(V))
+        pulled = kept.at("pulled", V, n, width * V.shape[1])
+        torch.mm(self.delta, v.view(out, -1), out=pulled)
+        more = torch.mm(self.delta.T, Ra.view(n, -1), out=v.view(out, -1))
+        turned(total).add_(more.view(v.shape))
+        return pulled.view(n, width, -1).baddbmm_(self.weight.T.expand(n, -1, -1), R)
 
 # %% ../nbs/71_products.ipynb #71code22
 class ColumnFunction:
@@ -555,9 +572,11 @@ class ColumnFunction:
     def __init__(self, slope, bend):  # φ′; φ″δ, None for zero
         self.slope, self.bend = slope, bend
 
-    def push(self, R, V): return R * self.slope  # R a → R z
+    def push(self, R, V, kept):  # R a → R z
+        if self.bend is None: return R.mul_(self.slope)  # R a is not needed again
+        return torch.mul(R, self.slope, out=kept.at("pushed", R, *R.shape))
 
-    def pull(self, R, Ra, V, total):  # R δ at z, R a → at a
+    def pull(self, R, Ra, V, total, kept):  # R δ at z, R a → at a
         R.mul_(self.slope)
         return R if self.bend is None else R.addcmul_(Ra, self.bend)
 
@@ -572,19 +591,25 @@ class ColumnBatch(NamedTuple):
         return torch.cat([(step.a.T @ step.delta).flatten() for step in self.steps
                           if isinstance(step, ColumnLinear)])
 
+    def room(self):  # for what `product` writes on the way, step by step
+        return [_Kept() for _ in range(len(self.steps) + 1)]
+
     def product(
         self,
         V: torch.Tensor,  # columns in the order of `column_order`, [p, k]
         total: torch.Tensor,  # to which ∇²L V is added, L the mean loss, [p, k]
+        room=None,  # what `room` of a batch of the same chain returned; a new one
     ) -> torch.Tensor:  # the share of each sample in ∇Lᵀ V, [n, k]
         "The product with the Hessian, and with the gradient on the way."
+        *room, last = room or self.room()
         tangents = [None]
-        for step in self.steps: tangents.append(step.push(tangents[-1], V))
+        for step, kept in zip(self.steps, room):
+            tangents.append(step.push(tangents[-1], V, kept))
         moved = tangents.pop()
         shares = torch.bmm(self.r[:, None], moved)[:, 0]
-        R = torch.bmm(self.hessians, moved)
-        for step, Ra in zip(self.steps[::-1], tangents[::-1]):
-            R = step.pull(R, Ra, V, total)
+        R = torch.bmm(self.hessians, moved, out=last.at("R", moved, *moved.shape))
+        for step, Ra, kept in zip(self.steps[::-1], tangents[::-1], room[::-1]):
+            R = step.pull(R, Ra, V, total, kept)
         return shares
 
 # %% ../nbs/71_products.ipynb #71code24
@@ -596,18 +621,25 @@ class _LinearPiece:
         self.weights, self.biases = weights, biases
 
     def forward(self, x):
-        self.a = x.split(self.sizes)
+        self.a = x
         return torch.cat([F.linear(*own) for own in
-                          zip(self.a, self.weights, self.biases)])
+                          zip(x.split(self.sizes), self.weights, self.biases)])
 
     def backward(self, delta):
         self.delta = delta.split(self.sizes)
         return torch.cat([d @ W for d, W in zip(self.delta, self.weights)])
 
-    def batch(self, i):
-        a = self.a[i]
-        if self.biases[i] is not None: a = torch.cat([a, torch.ones_like(a[:, :1])], 1)
-        return ColumnLinear(self.rows, self.weights[i], a, self.delta[i])
+    def batches(self, inputs=None):
+        "A `ColumnLinear` for each, with its inputs in this order"
+        a, ends = self.a, [None] * len(self.sizes)
+        if inputs is not None: a = a[:, inputs]
+        if self.biases[0] is not None: a = torch.cat([torch.ones_like(a[:, :1]), a], 1)
+        if inputs is not None:  # the last that is not zero, sample by sample
+            places = torch.arange(1, a.shape[1] + 1, device=a.device)
+            last = ((a != 0) * places).amax(1).split(self.sizes)
+            ends = torch.stack([part.amax() for part in last]).clamp(min=1).tolist()
+        return [ColumnLinear(self.rows, *own) for own in
+                zip(self.weights, a.split(self.sizes), self.delta, ends)]
 
 class _FunctionPiece:
     def __init__(self, module, sizes): self.module, self.sizes = module, sizes
@@ -628,17 +660,36 @@ class _FunctionPiece:
         self.slopes = slope.detach().unsqueeze(2).split(self.sizes)
         return delta * slope.detach()
 
-    def batch(self, i): return ColumnFunction(self.slopes[i], self.bends[i])
+    def batches(self): return [ColumnFunction(*own) for own in
+                               zip(self.slopes, self.bends)]
 
 # %% ../nbs/71_products.ipynb #71code25
+#| code-fold: true
+#| code-summary: "The Hessians of the losses"
+def _softmax_hessians(outputs, product):
+    "w (diag π − ππᵀ), if products with Λ are products with that; None if not"
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(outputs.shape, generator=generator, device="cpu").to(outputs)
+    pi, found = outputs.softmax(1), product(v)[0]
+    unit = pi * (v - (pi * v).sum(1, keepdim=True))
+    w = (found * unit).sum(1, keepdim=True) / unit.square().sum(1, keepdim=True)
+    w = w.nan_to_num(0, 0, 0)
+    rounding = 100 * torch.finfo(outputs.dtype).eps
+    if not (found - w * unit).norm() <= rounding * found.norm(): return None
+    hessians = -(w * pi)[:, :, None] * pi[:, None]
+    hessians.diagonal(dim1=1, dim2=2).add_(w * pi)
+    return hessians
+
 def _loss_parts(f, outputs, y, each):
     "r and Λ of the mean losses of the batches that the samples are in"
-    def gradient(o): return output_gradients(f, o, y) / each
-    pull = vjp(gradient, outputs)[1]
+    gradient, pull = vjp(lambda o: output_gradients(f, o, y) / each, outputs)
+    hessians = _softmax_hessians(outputs, pull)
+    if hessians is not None: return gradient, hessians
     units = torch.eye(outputs.shape[1], dtype=outputs.dtype, device=outputs.device)
     columns = [pull(unit.expand_as(outputs))[0] for unit in units]
-    return gradient(outputs), torch.stack(columns, 2)
+    return gradient, torch.stack(columns, 2)
 
+# %% ../nbs/71_products.ipynb #71code30
 def column_batches(
     f: LossOfParameters,  # the loss as a function of the parameters
     modules: list,  # what `flat_modules` returned
@@ -646,6 +697,8 @@ def column_batches(
     x: torch.Tensor,  # inputs of all batches, one after the other, [n, in]
     y: torch.Tensor,  # their targets, [n, …]
     sizes: list,  # of the batches
+    inputs=None,  # order of the inputs of the first layer, [in] int; as it is
+    factors=None,  # number by which each batch's loss is multiplied; one
 ) -> list:  # a `ColumnBatch` for each
     "A pass forward and back through the chain for several batches together."
     parameters, rows = [f.unflatten(t) for t in thetas], column_order(f, modules)[1]
@@ -656,12 +709,12 @@ def column_batches(
               for name, module in modules]
     if isinstance(x, Inputs): x, = x.tensors()
     for piece in pieces: x = piece.forward(x)
-    counts = torch.tensor(sizes, device=x.device)
-    each = counts.repeat_interleave(counts).to(x)
+    each = [n / c for n, c in zip(sizes, factors or [1] * len(sizes)) for _ in range(n)]
+    each = torch.tensor(each, dtype=x.dtype, device=x.device)
     r, hessians = _loss_parts(f, x, y, each[:, None])
-    delta = r
-    for piece in pieces[::-1]: delta = piece.backward(delta)
-    first = next(i for i, (name, _) in enumerate(modules) if name in rows)
-    parts = enumerate(zip(r.split(sizes), hessians.split(sizes)))
-    return [ColumnBatch([piece.batch(i) for piece in pieces[first:]], *part)
-            for i, part in parts]
+    first, delta = next(i for i, (name, _) in enumerate(modules) if name in rows), r
+    for piece in pieces[:first:-1]: delta = piece.backward(delta)
+    pieces[first].delta = delta.split(sizes)
+    steps = [pieces[first].batches(inputs), *(p.batches() for p in pieces[first + 1:])]
+    return [ColumnBatch(list(own), *parts) for *own, parts in
+            zip(*steps, zip(r.split(sizes), hessians.split(sizes)))]

@@ -386,22 +386,43 @@ def _ordered(value, order):
     "An option of the update in the order of the columns: a number, or [p]"
     return value[order] if isinstance(value, torch.Tensor) else value
 
-def _back_in_order(run, number, state, batch, order, block):
+# %% ../nbs/32_unrolled.ipynb #32f00083
+#| code-fold: true
+#| code-summary: "One step back"
+def _in_units(run):
+    """Where SGD has one rate and no weight decay, (−η, α) of each step: with m = −ηn,
+    equation (2) makes n to λ + αn, one walk through memory in place of two; or None"""
+    def plain(rate, weight_decay, nesterov, momentum):
+        numbers = isinstance(rate, float) and isinstance(weight_decay, float)
+        return numbers and rate > 0 and weight_decay == 0 and not nesterov
+    if run.update is not sgd_update: return None
+    if not all(plain(**step.options) for step in run.steps): return None
+    found, later = [], 0.0  # μ times the rate of the step after
+    for step in reversed(run.steps):
+        found.append((-step.options["rate"], later / step.options["rate"]))
+        later = step.options["momentum"] * step.options["rate"]
+    return found[::-1]
+
+def _back_in_order(run, number, state, batch, order, block, room, units):
     "One step back for a block of columns, in place; the shares of the batch, [B, k]"
+    if units is not None:
+        lam, n = block
+        torch.add(lam, n, alpha=units[number][1], out=n)
+        return batch.product(n, lam, room)
     given = run.steps[number].options
     options = {name: _ordered(value, order) for name, value in given.items()}
     if run.update is sgd_update:
         options = {name: v[:, None] if isinstance(v, torch.Tensor) else v
                    for name, v in options.items()}
         by_gradient = sgd_back(*block, **options)
-        shares = batch.product(by_gradient, block[0])
+        shares = batch.product(by_gradient, block[0], room)
         block[1].mul_(options["momentum"])
         return shares
     def update(t, s, g): return run.update(t, s, g, number + 1, **options)
     theta, vectors = state[0][order], tuple(v[order] for v in state[1])
     *found, by_gradient = update_back(update, theta, vectors, batch.gradient(), block)
     block[:] = found
-    return batch.product(by_gradient, block[0])
+    return batch.product(by_gradient, block[0], room)
 
 # %% ../nbs/32_unrolled.ipynb #32f00081
 #| code-fold: true
@@ -434,24 +455,38 @@ def _sweep_in_columns(run, states, queries):
     widths = [len(m.weight) for _, m in modules if hasattr(m, "weight")]
     return NotImplemented if widths[-1] > 64 else _swept(run, states, queries, modules)
 
+def _shared(items, threads):
+    "A list in as many parts, for as many threads"
+    each = -(-len(items) // threads)
+    return [items[i:i + each] for i in range(0, len(items), each)]
+
 def _swept(run, states, queries, modules):
-    order, _ = column_order(run.f, modules)
+    inputs = (run.x != 0).sum(0).argsort(descending=True, stable=True)  # zeros last
+    order, _ = column_order(run.f, modules, inputs)
     count, threads = _blocks(queries.shape[1], len(order), queries.device)
     blocks = [[part.contiguous()] + [torch.zeros_like(part) for _ in range(run.vectors)]
               for part in queries[order].chunk(count, 1)]
     width = sum(len(m.weight) for _, m in modules if hasattr(m, "weight"))
     width += queries.shape[1] // 8  # the shares of a piece are kept until it is done
+    units = _in_units(run)
+    def prepared(part):
+        rows = [run.steps[number].indices for number, _ in part]
+        thetas, together = [theta for _, (theta, _) in part], torch.cat(rows)
+        return column_batches(run.f, modules, thetas, run.x[together],
+                              run.y[together], [len(r) for r in rows], inputs,
+                              units and [units[number][0] for number, _ in part])
+    lanes, rooms = _shared(blocks, threads), None
     for piece in _pieces(run, states, width):
-        rows = [run.steps[number].indices for number, _ in piece]
-        thetas, together = [theta for _, (theta, _) in piece], torch.cat(rows)
-        batches = column_batches(run.f, modules, thetas, run.x[together],
-                                 run.y[together], [len(part) for part in rows])
-        def back(block):
-            return [_back_in_order(run, *step, batch, order, block)
-                    for step, batch in zip(piece, batches)]
-        shares = _side_by_side(back, blocks, threads)
-        for (number, _), indices, *parts in zip(piece, rows, *shares):
-            yield number, indices, torch.cat(parts, 1)
+        parts = _side_by_side(prepared, _shared(piece, threads), threads)
+        batches = sum(parts, [])
+        rooms = rooms or [batches[0].room() for _ in lanes]
+        def back(lane):
+            own, room = lane
+            return [[_back_in_order(run, *step, batch, order, block, room, units)
+                     for step, batch in zip(piece, batches)] for block in own]
+        shares = sum(_side_by_side(back, list(zip(lanes, rooms)), threads), [])
+        for (number, _), *parts in zip(piece, *shares):
+            yield number, run.steps[number].indices, torch.cat(parts, 1)
 
 # %% ../nbs/32_unrolled.ipynb #bb8b03c9
 def repeated_end(
