@@ -1999,6 +1999,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'influence_nb.training._hessian': ('training.html#_hessian', 'influence_nb/training.py'),
                                        'influence_nb.training._in_double': ('training.html#_in_double', 'influence_nb/training.py'),
                                        'influence_nb.training._is_at_rest': ('training.html#_is_at_rest', 'influence_nb/training.py'),
+                                       'influence_nb.training._is_falling': ('training.html#_is_falling', 'influence_nb/training.py'),
                                        'influence_nb.training._lbfgs': ('training.html#_lbfgs', 'influence_nb/training.py'),
                                        'influence_nb.training._line_search': ('training.html#_line_search', 'influence_nb/training.py'),
                                        'influence_nb.training._newton_step': ('training.html#_newton_step', 'influence_nb/training.py'),
