@@ -231,7 +231,7 @@ def _holders(f):
     loss = getattr(f.loss, "__self__", f.loss)
     yield from f.model.modules()
     if isinstance(loss, nn.Module): yield from loss.modules()
-    elif hasattr(loss, "__dict__"): yield loss
+    elif type(getattr(loss, "__dict__", None)) is dict: yield loss  # no class
 
 @contextmanager
 def _same_state(f):
