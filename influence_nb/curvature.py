@@ -168,6 +168,7 @@ def _asymmetry(result, V):
 def _doubled(f):
     "The same loss in double precision"
     wide = copy.copy(f)
+    wide.in_double = None
     left = {id(t): t.detach() for m in f.holder.modules() for t in vars(m).values()
             if isinstance(t, torch.Tensor)}  # what forward passes left behind
     wide.holder = copy.deepcopy(f.holder, left).double()

@@ -220,7 +220,7 @@ def measured_values(
     if not callable(measure): raise TypeError(
         f"measure must be a function of (model(x), y), got {type(measure).__name__}")
     measured = copy.copy(f)
-    measured.loss, measured.by_vmap = measure, None
+    measured.loss, measured.by_vmap, measured.in_double = measure, None, None
     try: values = measured(f.theta, x, y)
     except Exception as error: raise ValueError(
         f"measure(model(x), y) failed: {type(error).__name__}: {error}") from error

@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 import numpy as np
 import torch
 from torch import nn
@@ -230,7 +231,7 @@ def _holders(f):
     loss = getattr(f.loss, "__self__", f.loss)
     yield from f.model.modules()
     if isinstance(loss, nn.Module): yield from loss.modules()
-    elif hasattr(loss, "__dict__"): yield loss
+    elif type(getattr(loss, "__dict__", None)) is dict: yield loss  # no class
 
 @contextmanager
 def _same_state(f):
@@ -298,6 +299,15 @@ def _places(holder, names, parameters):
     return {f"{path}.{name}": owner[id(p)] for path, m in holder.named_modules()
             for name, p in m._parameters.items() if id(p) in owner}
 
+def _as_double(part):
+    real = isinstance(part, torch.Tensor) and part.dtype == torch.float32
+    return part.double() if real else part
+
+def _loss_in_double(loss, outputs, y):
+    "The loss of outputs in single precision, computed in double"
+    return loss(tree_map(_as_double, outputs), tree_map(_as_double, y)).float()
+
+
 # %% ../nbs/13_objective.ipynb #13000023
 class LossOfParameters:
     """The loss as a pure function of one flat parameter vector: L(θ; x, y).
@@ -317,7 +327,7 @@ class LossOfParameters:
         self.model, self.loss, self.target = _private_copy(model), loss, target
         self.holder, self.by_vmap = _Holder(self.model), None  # None: not tried yet
         self.hooks_tried = self.uneven = False  # hooks taken off; no mean of gradients
-        self.undo = False  # whether what calls leave behind, to no effect, is undone
+        self.undo, self.in_double = False, None  # what calls leave; another loss
         self.recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules())
         self.originals = {id(p) for p in model.parameters()}
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
@@ -345,7 +355,7 @@ class LossOfParameters:
 
     def loss_of(self, outputs, y):  # mean loss of a batch with these outputs
         with _undone(self) if self.undo else nullcontext():
-            return self.loss(outputs, _raw(y))
+            return (self.in_double or self.loss)(outputs, _raw(y))
 
     def __call__(self, theta, x, y):  # mean loss of a batch at θ
         return self.loss_of(self.outputs(theta, x), y)
@@ -860,6 +870,23 @@ def _no_mean(names):
         f"{names[1]} the shape of the outputs, and use no layer that mixes the "
         "samples of a batch")
 
+# %% ../nbs/13_objective.ipynb #13wide01
+#| code-fold: true
+#| code-summary: "Where single precision loses the slope of the loss"
+def _widen(f, x, y):
+    "Compute the loss in double precision if its slope at the outputs is another one"
+    if f.theta.dtype != torch.float32 or f.in_double: return
+    loss = copy.deepcopy(f.loss).double() if isinstance(f.loss, nn.Module) else f.loss
+    try:
+        outputs = f.outputs(f.theta, x)
+        def slope(): return _tensors_in(grad(lambda o: f.loss_of(o, y))(outputs))
+        single = torch.cat([part.flatten() for part in slope()])
+        f.in_double = partial(_loss_in_double, loss)
+        double = torch.cat([part.flatten() for part in slope()])
+        if not (single - double).norm() > 1e-5 * double.norm(): f.in_double = None
+    except Exception: f.in_double = None  # not a loss that takes other precisions
+
+
 # %% ../nbs/13_objective.ipynb #13rest01
 #| code-fold: true
 #| code-summary: "The loss alone, on the other targets"
@@ -1032,6 +1059,7 @@ def _check_loss(f, x, y, names):
     _refuse_penalty(f, value)
     drop_idle_hooks(f, x, y)
     vectorizes(f, x, y)
+    if first: _widen(f, x, y)
     check_mean(f, x, y, names)
     _check_targets(f, x, every, rows, names)
     if f.uneven: raise ValueError(

@@ -71,7 +71,7 @@ def curvature_rows(
         yield from (G for _, G in gradient_chunks(f, x, y, size))
         return
     pulled = copy.copy(f)
-    pulled.loss, pulled.by_vmap = _along, None
+    pulled.loss, pulled.by_vmap, pulled.in_double = _along, None, None
     C = f.outputs(f.theta, x[:1]).numel()
     size = max(1, max_elements // max(len(f.theta), C**2))
     for part in chunks(len(x), 1, size):

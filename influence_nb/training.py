@@ -316,8 +316,15 @@ def _step(g, H, size):
     unit = 1.0 if size.is_ordinary() else size.unit
     return _newton_step_by_products(g / unit, lambda direction: H(direction) / unit)
 
+def _is_falling(theta, value, g, step):
+    "Whether a step of some length gains a share of R, as all do on the way to infinity"
+    rounding = 0.3 * torch.finfo(g.dtype).eps ** 0.5
+    far = step.norm() > rounding * (1 + theta.norm())
+    return bool(far and -(g @ step) > 0.1 * value.abs())
+
 def _is_at_rest(theta, value, g, step, size):
     "Whether a step leads nowhere, or gains nothing"
+    if _is_falling(theta, value, g, step): return False
     if size.is_ordinary(): short = step.norm() <= 1e-3 * (1 + theta.norm())
     else: short = _norm(size.d * step) <= 1e-3 * size.whole
     return bool(short or -(g @ step) <= torch.finfo(g.dtype).eps * value.abs())
@@ -336,7 +343,7 @@ def newton_minimize(
     A step is halved until the objective, or else the gradient, gets smaller (Nocedal &
     Wright 2006, chapters 3 and 7)."""
     gradient, value, size = grad(R), R(theta), GradientSize(theta)
-    g, at_rest = gradient(theta), False
+    g, at_rest, falls = gradient(theta), False, 0
     rtol = _tolerance(theta) if rtol is None else rtol
     def is_small(): return _norm(g) <= tol if tol is not None else size(g) <= rtol
     for iteration in range(max_iter + 1):
@@ -344,7 +351,9 @@ def newton_minimize(
         H, diagonal = _hessian(gradient, theta, g)
         step = _step(g, H, size.look(theta, value, diagonal))
         at_rest = _is_at_rest(theta, value, g, step, size)
+        falls = falls + 1 if _is_falling(theta, value, g, step) else 0
         if iteration == max_iter: break  # what is reached may still be the minimum
+        if falls == 60: break  # a minimum would have been reached: it is at infinity
         after = _line_search(R, gradient, theta, value, g, step)
         if after is None: break
         theta, value, g = after

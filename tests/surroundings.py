@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import influence_nb
 from influence_nb import (CgInfluence, DirectInfluence, EkfacInfluence, LissaInfluence,
@@ -182,6 +183,33 @@ def random_models():
                 [(x, y)])
 
 
+class Watching(nn.Module):
+    "Draws random numbers and keeps a mean, to no effect"
+    def __init__(self):
+        super().__init__()
+        self.net, self.mean = network(), 0.0
+
+    def forward(self, x):
+        outputs = self.net(x)
+        self.mean = 0.5 * self.mean + outputs.mean() + np.random.rand() + torch.rand(())
+        return outputs
+
+
+def numbers_drawn():
+    "The random numbers that come next are the same after a fit, from lists and loaders"
+    model, x, y = drawn(Watching)
+    for method in METHODS:
+        expected = fitted(model.net, x, y, method).influences(x, y)
+        for data in ([(x, y)], DataLoader(TensorDataset(x, y), batch_size=4)):
+            before = torch.get_rng_state(), np.random.get_state()[1:3]
+            influence = METHODS[method](model, nn.CrossEntropyLoss(),
+                                        hessian_regularization=5.0).fit(data)
+            found = influence.influences(x, y)
+            after = torch.get_rng_state(), np.random.get_state()[1:3]
+            assert torch.equal(before[0], after[0]) and before[1][1] == after[1][1], method
+            yield f"{method} of a model that leaves traces", relative_error(found, expected)
+
+
 MAKERS = {"arange", "as_tensor", "empty", "eye", "full", "linspace", "logspace", "ones",
           "rand", "randint", "randn", "randperm", "tensor", "zeros"}
 
@@ -261,7 +289,7 @@ def main():
     for name, error in on_the_default_device():
         tried += 1
         if not error <= 1e-12: wrong.append(f"{name} on a default device: {error:.1e}")
-    for name, error in (*under_autocast(), *one_input_by_name()):
+    for name, error in (*under_autocast(), *one_input_by_name(), *numbers_drawn()):
         tried += 1
         if not error <= 1e-12: wrong.append(f"{name}: {error:.1e}")
     random_models()
