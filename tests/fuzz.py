@@ -616,11 +616,13 @@ def plan():
             (lambda **k: nb.block_conjugate_gradient(A, **k).solution,
              dict(B=(B, either(REAL, "too wide")),
                   rtol=(1e-6, without(MAYBE_NUMBER, "tiny")),
-                  maxiter=(20, MAYBE_WHOLE))),
+                  maxiter=(20, MAYBE_WHOLE),
+                  coarse=(None, without(FUNCTION, "None")))),
         "BlockCgInfluence": (
-            lambda x, y: nb.BlockCgInfluence(
-                MODEL_HERE, CE, 0.5, second_order_mode="gauss_newton").fit(
-                    [(X, Y)]).influences(XT, YT, x, y), DATA),
+            lambda x, y, **k: nb.BlockCgInfluence(
+                MODEL_HERE, CE, 0.5, second_order_mode="gauss_newton", **k).fit(
+                    [(X, Y)]).influences(XT, YT, x, y),
+            DATA | dict(mixed_precision=(True, SWITCH))),
         "EkfacPreconditioner":
             (lambda curvature, **k: nb.EkfacPreconditioner(**k)(curvature)(ONES[:, :1]),
              dict(curvature=(CURV, FITTED), fisher=("exact", WORD),
@@ -643,21 +645,6 @@ def plan():
                           BASIC | DATA | TEST | LAM
                           | dict(indices=([2, 1], either(INDICES, "None")),
                                  delete=(False, SWITCH))),
-        "ArnoldiInverse": (solve(nb.ArnoldiInverse), INVERSE | dict(rank=(2, WHOLE), steps=(9, MAYBE_WHOLE)) | SEED),
-        "NystroemInverse": (solve(nb.NystroemInverse), INVERSE | dict(rank=(2, WHOLE)) | SEED),
-        "LowRankInverse": (lambda **k: nb.LowRankInverse(**k)(B), dict(values=(torch.tensor([3.0, 2.0]).double(), REAL), vectors=(torch.eye(5).double()[:, :2], without(REAL, "too short"))) | LAM),
-        "EkfacInverse": (lambda curvature, **k: nb.EkfacInverse(curvature, **k)(ONES[:, :1]), dict(curvature=(CURV, FITTED), fisher=("exact", WORD), random_state=(0, WHOLE), update_diagonal=(True, SWITCH))),
-        "harmonic_mean": (nb.harmonic_mean, dict(G=(G, BLOCK), B=(B, either(REAL, "too wide"))) | LAM),
-        "JacobiPreconditioner": (lambda probes, seed, curvature: nb.JacobiPreconditioner(probes, seed)(curvature)(ONES[:, :1]), dict(probes=(5, MAYBE_WHOLE)) | SEED | INVERSE),
-        "NystroemPreconditioner": (lambda rank, second_order_mode, seed, curvature: nb.NystroemPreconditioner(rank, second_order_mode=second_order_mode, seed=seed)(curvature)(ONES[:, :1]), dict(rank=(2, WHOLE), second_order_mode=("gauss_newton", {n: WORD[n] for n in WORD if n != "None"})) | SEED | INVERSE),
-        "block_conjugate_gradient": (lambda **k: nb.block_conjugate_gradient(A, **k).solution, dict(B=(B, either(REAL, "too wide")), rtol=(1e-6, without(MAYBE_NUMBER, "tiny")), maxiter=(20, MAYBE_WHOLE), coarse=(None, without(FUNCTION, "None")))),
-        "BlockCgInfluence": (lambda x, y, **k: nb.BlockCgInfluence(MODEL_HERE, CE, 0.5, second_order_mode="gauss_newton", **k).fit([(X, Y)]).influences(XT, YT, x, y), DATA | dict(mixed_precision=(True, SWITCH))),
-        "EkfacPreconditioner": (lambda curvature, **k: nb.EkfacPreconditioner(**k)(curvature)(ONES[:, :1]), dict(curvature=(CURV, FITTED), fisher=("exact", WORD), random_state=(0, WHOLE), update_diagonal=(True, SWITCH))),
-        "preconditioned_neumann": (lambda **k: nb.preconditioned_neumann(A, B, lambda R: R / 7, **k), dict(steps=(3, WHOLE), step_size=(1.0, MAYBE_NUMBER))),
-        "ErrorBars": (lambda influence, smallest, x, y, iterations: nb.ErrorBars(influence, [(X, Y)], smallest=smallest).self_influences(x, y, iterations=iterations), influence | DATA | dict(smallest=(0.1, without(MAYBE_NUMBER, "tiny")), iterations=(2, MAYBE_WHOLE))),
-        "sampling_errors": (lambda x, y: nb.sampling_errors(FIT, [(X, Y)], XT[:1], YT[:1], x, y), DATA),
-        "gauss_newton_diagonal": (nb.gauss_newton_diagonal, dict(curvature=(CURV, FITTED))),
-        "leave_one_out": (nb.leave_one_out, BASIC | DATA | TEST | LAM | dict(indices=([2, 1], either(INDICES, "None")), delete=(False, SWITCH))),
         "leave_one_out_loss": (nb.leave_one_out_loss, BASIC | DATA | LAM),
         "leave_one_out_parameters": (nb.leave_one_out_parameters,
                                      BASIC | DATA | LAM

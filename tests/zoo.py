@@ -1,6 +1,6 @@
 """The whole zoo: every model with every method in both precisions, against plain
-backpropagation; networks in single precision that are sure of their answers; and Nyström
-sketches of a curvature that is a little negative.
+backpropagation; networks in single precision that are sure of their answers; and
+Nyström sketches of a curvature that is a little negative.
 
 Run by `make test`, in two processes. Names of specimens may be given, to try only
 those.
@@ -74,7 +74,7 @@ def sketches(damping=1000.0):
 
 
 def sure_of_their_answers():
-    "Networks that have learned their data by heart, in single precision, of other seeds"
+    "Networks that know their data by heart, in single precision, of other seeds"
     for seed in range(1, 12):
         row, = zoo_report(["memorized network"], [torch.float32], ["direct"], seed)
         assert row.verdict == "right" and row.error <= 1e-4, (seed, row)
