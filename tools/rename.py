@@ -1,6 +1,6 @@
 """Give chapters new numbers: `python tools/rename.py 01_data=11_data …`.
 
-Moves the notebooks, mends every link to them, remembers the old addresses for the site
+Moves the notebooks and their claims, mends every link to them, remembers the old addresses for the site
 in tools/renamed.json, and exports the library anew. The order in the table of contents
 (`_quarto.yml`, the front page) stays to be chosen by hand.
 """
@@ -39,9 +39,10 @@ def main():
     if not new_names: sys.exit(__doc__)
     for old, new in new_names.items():
         # the benchmarks are a chapter of the site, and no notebook
-        if (ROOT / f"nbs/{old}.ipynb").exists():
-            subprocess.run(["git", "mv", f"nbs/{old}.ipynb", f"nbs/{new}.ipynb"],
-                           cwd=ROOT, check=True)
+        for place in ("nbs/{}.ipynb", "nbs/results/claims/{}.json"):
+            if (ROOT / place.format(old)).exists():
+                subprocess.run(["git", "mv", place.format(old), place.format(new)],
+                               cwd=ROOT, check=True)
     for pattern in TEXTS:
         for path in ROOT.glob(pattern):
             if path.name not in (Path(__file__).name, RENAMED.name):
