@@ -1,8 +1,8 @@
 """Give chapters new numbers: `python tools/rename.py 01_data=11_data …`.
 
-Moves the notebooks and their claims, mends every link to them, remembers the old addresses for the site
-in tools/renamed.json, and exports the library anew. The order in the table of contents
-(`_quarto.yml`, the front page) stays to be chosen by hand.
+Moves the notebooks and their claims, mends every link to them, remembers the old
+addresses for the site in tools/renamed.json, and exports the library anew. The order
+in the table of contents (`_quarto.yml`, the front page) stays to be chosen by hand.
 """
 import json
 import re
