@@ -3,7 +3,8 @@ DISTRIBUTION = "influence_nb"
 METHODS = {"W1": {"direct": "DirectInfluence"}, "W1cg": {"cg": "CgInfluence"},
            "W2": {"direct": "DirectInfluence"}, "W3": {"direct": "DirectInfluence"},
            "W4": {"cg": "CgInfluence", "pcg": "CgInfluence, NystroemPreconditioner",
-                  "block-cg": "BlockCgInfluence"},
+                  "block-cg": "BlockCgInfluence",
+                  "block-cg-single": "BlockCgInfluence, mixed_precision=True"},
            "W5": {"ekfac": "EkfacInfluence"}, "W6": {"arnoldi": "ArnoldiInfluence"},
            "W6n": {"nystroem": "NystroemSketchInfluence"},
            "W7": {"lissa": "LissaInfluence"},
@@ -28,8 +29,9 @@ def fit(problem, method, loader):
         sketch = nb.NystroemPreconditioner(100, second_order_mode="gauss_newton")
         influence = nb.CgInfluence(*common, rtol=settings["rtol"],
                                    preconditioner=sketch)
-    elif method == "block-cg":
-        influence = nb.BlockCgInfluence(*common, rtol=settings["rtol"], **mode)
+    elif method.startswith("block-cg"):
+        influence = nb.BlockCgInfluence(*common, rtol=settings["rtol"], **mode,
+                                        mixed_precision=method.endswith("single"))
     elif method == "push-through":
         influence = nb.PushThroughInfluence(*common, **mode)
     elif method == "arnoldi":
