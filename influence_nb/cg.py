@@ -10,6 +10,7 @@ __all__ = ['COARSE', 'plain_conjugate_gradient', 'CgResult', 'scaled_columns', '
 import copy
 import math
 import warnings
+from functools import cached_property
 from typing import NamedTuple
 import torch
 from .objective import checked_number, checked_whole
@@ -357,8 +358,14 @@ class BlockCgInverse(CgInverse):
         mixed_precision: bool = False,  # products in float32 where that is exact enough
     ):
         super().__init__(curvature, rtol=rtol, maxiter=maxiter)
-        self.coarse = _in_single_precision(curvature) if mixed_precision else None
         self.mixed_precision = mixed_precision
+
+    @cached_property
+    def coarse(self):  # products in float32; None where they cannot be had
+        return _in_single_precision(self.curvature) if self.mixed_precision else None
+
+    def __getstate__(self):  # made again where it is needed, and not sent or saved
+        return {name: part for name, part in vars(self).items() if name != "coarse"}
 
     @staticmethod
     def check_options(rtol=None, maxiter=None, mixed_precision=False):  # `ValueError`
@@ -378,9 +385,9 @@ class BlockCgInverse(CgInverse):
         _warn_unless_solved(self.result, B.dtype)
         return self.result.solution
 
-    def to(self, device):  # move the matrix, and its copy in float32
+    def to(self, device):  # move the matrix; its copy in float32 is made again
         super().to(device)
-        if self.mixed_precision: self.coarse = _in_single_precision(self.curvature)
+        vars(self).pop("coarse", None)
 
 # %% ../nbs/21_cg.ipynb #21e00008
 class BlockCgInfluence(Influence):

@@ -46,8 +46,8 @@ def _pack_object(value, influence, inner):
         "numbers, texts and objects of the library can (a preconditioner too)")
     if kind is value: return {"function": _name_of(kind)}
     if isinstance(value, tuple): return {"record": [_name_of(kind), inner([*value])]}
-    state = {name: part for name, part in vars(value).items()
-             if name not in ("result", "terms")}  # of the last question only
+    state = {name: part for name, part in vars(value).items()  # not what is made again
+             if name not in ("result", "terms", "coarse")}
     items = inner(dict(value)) if isinstance(value, dict) else None
     return {"object": [_name_of(kind), inner(state), items]}
 
