@@ -262,20 +262,29 @@ def read_batches(
     "Check the data once, and keep them if they are small. Raises `ValueError` if bad."
     data = data if isinstance(data, Batches) else Batches(data, f.theta.device,
                                                           f.target)
-    kept, size = [], 0
+    kept, size, large, once = [], 0, False, hasattr(data.data, "__next__")
     for x, y in data:
         kept.append((x, y))
         size += x.nbytes + y.nbytes
-        if size > max_bytes: break
-    once = hasattr(data.data, "__next__")
+        large = _too_large(size, len(kept), data.data, max_bytes)
+        if large: break
     if not kept: raise ValueError("the loader is empty: it gave no batch" + (
         "; a generator gives its batches once: give a list, or a new one" * once))
-    if size <= max_bytes: return [check_samples(f, x, y) for x, y in _joined(kept)]
+    if not large: return [check_samples(f, x, y) for x, y in _joined(kept)]
     if once: raise ValueError(
         "the loader can be read only once, and its data are too large to keep: "
         "give a DataLoader or a list")
+    kept.clear()
     for x, y in data: check_samples(f, x, y)
     return data
+
+def _too_large(size, read, loader, most):
+    "Whether the batches are more bytes than that, or, by those read, will be by half"
+    batches = read
+    if not hasattr(loader, "__next__"):
+        try: batches = len(loader)
+        except TypeError: pass  # it does not know
+    return size > most or size * batches > 1.5 * most * read
 
 def _joined(kept):
     "All batches as one, or as they are where each was padded to a length of its own"
