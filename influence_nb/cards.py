@@ -64,7 +64,6 @@ def _as_colors(picture):
     if low == high: return np.where(np.isnan(finite), 0, 0.5)  # one color has no range
     return np.nan_to_num((finite - low) / (high - low))
 
-
 # %% ../nbs/89_cards.ipynb #car0009a
 #| code-fold: true
 #| code-summary: "Mean and standard deviation undone"
@@ -91,7 +90,6 @@ def _undone(picture, mean, std):
     finite = np.where(np.isfinite(picture), picture, 0)
     if max(finite.max(), abs(mean).max()) > 2: finite = finite / 255
     return finite.clip(0, 1)
-
 
 # %% ../nbs/89_cards.ipynb #car0009b0
 class ImageSamples:

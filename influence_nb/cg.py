@@ -345,7 +345,6 @@ def _in_single_precision(
     near = (product(v) - exact).norm() <= COARSE * exact.norm()
     return product if near else None
 
-
 # %% ../nbs/21_cg.ipynb #21e00007
 class BlockCgInverse(CgInverse):
     "Conjugate gradient for all right-hand sides of a call in one Krylov space."

@@ -42,7 +42,6 @@ def _row_of(X, i):
     flat = np.asarray(value).ravel()
     return {f"column {j}": _numbered(each) for j, each in enumerate(flat)}
 
-
 # %% ../nbs/56_exchange.ipynb #exch10b0
 def _records(suspects, X, count):
     "(row, id, rank, values) of the first suspects"
@@ -89,7 +88,6 @@ def _read(source):
     if isinstance(records, list): return records
     raise ValueError(f"{source} must hold a list of records, got a "
                      f"{type(records).__name__}")
-
 
 # %% ../nbs/56_exchange.ipynb #exch013
 def to_label_studio(
@@ -223,7 +221,6 @@ def to_argilla(
                 "suggestions": {question: suggestion}, "responses": {}, "vectors": {}}
     return _written([record(*each) for each in _records(suspects, X, count)], path)
 
-
 # %% ../nbs/56_exchange.ipynb #exch21b0
 def _answer(value):
     "The one label that was chosen, as a word, or None"
@@ -256,7 +253,6 @@ def from_argilla(
                   if status in (None, "submitted")
                   and (label := _answer(value)) is not None]
     return _sorted_out(answers)
-
 
 # %% ../nbs/56_exchange.ipynb #exch024
 def to_cleanlab(

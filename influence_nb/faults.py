@@ -76,7 +76,6 @@ def is_missing(
     if values.dtype.kind in "fiub": return np.isnan(values.astype(float))
     return np.array([missing(value) for value in values.ravel()], dtype=bool)
 
-
 # %% ../nbs/54_table_faults.ipynb #fault011
 def column_names(
     X,  # a table with names: DataFrame [n, d]
@@ -121,7 +120,6 @@ def _column(values):
         return numbers
     if hasattr(values, "to_numpy"): return values.to_numpy(float, na_value=np.nan)
     return np.asarray(values, dtype=float)
-
 
 # %% ../nbs/54_table_faults.ipynb #fault012
 def coded_column(

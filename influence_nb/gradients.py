@@ -282,7 +282,6 @@ def loss_slopes(
                                    materialize_grads=True)
     return slope.detach(), pull
 
-
 # %% ../nbs/14_gradients.ipynb #2c5f0526
 def output_gradients(
     f: LossOfParameters,  # the loss as a function of the parameters
@@ -294,7 +293,6 @@ def output_gradients(
     except RuntimeError:
         if f.by_vmap is not False: raise
     return loss_slopes(f, outputs, y)[0]
-
 
 # %% ../nbs/14_gradients.ipynb #0e73e8b0
 def flat_gradients(

@@ -307,7 +307,6 @@ def _loss_in_double(loss, outputs, y):
     "The loss of outputs in single precision, computed in double"
     return loss(tree_map(_as_double, outputs), tree_map(_as_double, y)).float()
 
-
 # %% ../nbs/13_objective.ipynb #13000023
 class LossOfParameters:
     """The loss as a pure function of one flat parameter vector: L(θ; x, y).
@@ -742,7 +741,6 @@ def _stand(value):
     if isinstance(value, (list, dict, set)): return len(value)
     return 0 if getattr(value, "is_inference", int)() else getattr(value, "_version", 0)
 
-
 # %% ../nbs/13_objective.ipynb #13state2
 #| code-fold: true
 #| code-summary: "Whether that matters"
@@ -772,7 +770,6 @@ def _refuse_traces(f, x, y):
         theta, y = elsewhere(f, x[:2], y[:2])
         if _changes(f, theta, x[:2], y): _refuse_changing()
     f.undo = True
-
 
 # %% ../nbs/13_objective.ipynb #13000048
 def _refuse_random(again, before):
@@ -836,7 +833,6 @@ def _grain(L, point):
         found.append((L(point + step) + L(point - step) - 2 * L(point)).abs())
     return 10 * torch.stack(found).amax(0)
 
-
 # %% ../nbs/13_objective.ipynb #13000050
 def check_mean(
     f: LossOfParameters,  # the loss as a function of the parameters
@@ -885,7 +881,6 @@ def _widen(f, x, y):
         double = torch.cat([part.flatten() for part in slope()])
         if not (single - double).norm() > 1e-5 * double.norm(): f.in_double = None
     except Exception: f.in_double = None  # not a loss that takes other precisions
-
 
 # %% ../nbs/13_objective.ipynb #13rest01
 #| code-fold: true

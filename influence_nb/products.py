@@ -454,7 +454,6 @@ def _takes_layers(f, modules, gauss_newton, x, y):
     except Exception: return False
     return bool((found - expected).norm() <= 1e-2 * expected.norm())
 
-
 # %% ../nbs/71_products.ipynb #a1c04e75
 def _at_once(curvature):
     "Whether `chain_hessian` can form the matrix; a block is cut out of a small whole"

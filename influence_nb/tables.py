@@ -279,7 +279,6 @@ def _plain_labels(y):
                      f"{type(_plain_label(coded.classes[0])).__name__}: turn them into "
                      "words, as with y.astype(str)")
 
-
 # %% ../nbs/55_any_labels.ipynb #anyl028
 def estimator_twin(
     estimator,  # LogisticRegression, Ridge, LinearRegression, or a pipeline with one
@@ -310,7 +309,6 @@ def estimator_twin(
         f"the fitted estimator is {moved:.0%} away from the optimum on these rows and "
         f"labels: {why} Going on from the optimum", ConvergenceWarning, stacklevel=2)
     return twin
-
 
 # %% ../nbs/55_any_labels.ipynb #anyl033
 def leave_one_out_outputs(
@@ -369,7 +367,6 @@ def _tempered(scored, codes):
     sharpest = min(np.logspace(-2, 2, 41), key=loss)
     return (scored * sharpest).softmax(1).numpy()
 
-
 # %% ../nbs/55_any_labels.ipynb #anyl036
 def held_out_probabilities(
     estimator,  # a classifier of scikit-learn, fitted or not; copies are fitted
@@ -405,7 +402,6 @@ def held_out_probabilities(
         with naming_rows(X, y): said = judge(_rows(X, outside))
         (result if into == "probabilities" else scored)[places] = said
     return result if result.any() else _tempered(scored, coded.codes)
-
 
 # %% ../nbs/55_any_labels.ipynb #anyl039
 def _checked_codes(codes, probabilities):
@@ -492,7 +488,6 @@ def _with_one_share(logs, codes):
     matrix = np.where(np.eye(C), best[2], (1 - best[2]) / max(C - 1, 1))
     return *best[:2], matrix, np.zeros(C)
 
-
 # %% ../nbs/55_any_labels.ipynb #anyl04e0
 def _with_each_pair(logs, codes):
     "(log likelihood, β, T, b) where T has a number for each pair of classes"
@@ -517,7 +512,6 @@ def _with_each_pair(logs, codes):
         fit = np.log(given / whole).sum()
         if fit > best[0] + 1e-9 * n: best = fit, power, matrix, shift
     return best
-
 
 # %% ../nbs/55_any_labels.ipynb #anyl04v
 def _information(right, prior, codes, by_power, matrix):
@@ -553,7 +547,6 @@ def _spread(logs, codes, power, matrix, shift, even):
         information = _information(right, prior, codes, by_power, matrix)
     information += 1e-12 * information.trace() * np.eye(len(g))  # what changes nothing
     return np.sqrt((own * (1 - own)).sum() + g @ np.linalg.solve(information, g))
-
 
 # %% ../nbs/55_any_labels.ipynb #anyl04w
 def label_noise(
@@ -609,7 +602,6 @@ def count_wrong(
     stop = np.ceil((estimate + high) / 2) if trusted else (guess != codes).sum()
     return WrongCount(estimate, float(low), float(high), min(int(stop), len(p)),
                       predictable, trusted, basis)
-
 
 # %% ../nbs/55_any_labels.ipynb #anyl049
 def leverages(
@@ -750,7 +742,6 @@ def _by_name(pred_probs, names):
         f"{some_names(wanted)}: name the columns by the labels, or give an array with "
         "columns in the order of the labels; and classes where y lacks some")
 
-
 # %% ../nbs/55_any_labels.ipynb #anyl055
 def _rank_sets(estimator, X, y, pred_probs, ids, groups):
     "Several labels a row, [n, L] of 0 and 1: by the loss of all of them, held out"
@@ -805,7 +796,6 @@ def _read_probabilities(pred_probs, classes, n, ids=None):
                          "in the sum of a row")
     return p
 
-
 # %% ../nbs/55_any_labels.ipynb #anyl57b0
 def _judge(estimator, X, y, groups, pred_probs, coded, ids):
     "Held-out probabilities [n, C], where they come from, and the twin if there is one"
@@ -835,7 +825,6 @@ def _small_twin(estimator, X, y):
     except ValueError as error:
         if "no optimum" in str(error): return None
         raise
-
 
 # %% ../nbs/55_any_labels.ipynb #anyl058
 def _calibrated_loss(codes, p):
@@ -916,7 +905,6 @@ def _check_order(**parts):
             f"{other}.loc[{one}.index], or, if their rows do belong together as they "
             f"stand, {other}.reset_index(drop=True)")
 
-
 # %% ../nbs/55_any_labels.ipynb #anyl061
 def rank_table(
     estimator,  # a classifier of scikit-learn, fitted or not; None with `pred_probs`
@@ -961,7 +949,6 @@ def rank_table(
     named = coded.classes[coded.codes], coded.classes[p.argmax(1)]
     return Suspects(np.argsort(-scores, kind="stable"), scores, *named, p.max(1), name,
                     ids, reasons(X, coded, p, groups, ids), count, faults, groups)
-
 
 # %% ../nbs/55_any_labels.ipynb #anyl06t
 MOST_WORK = 2e9  # n²d and more: near copies and neighbors are not looked for

@@ -582,11 +582,14 @@ class _Cube(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g): return 3 * ctx.saved_tensors[0]**2 * g
 
-@specimen("an autograd function of one's own")
-def _own_function():
-    run = lambda m, x: m.out(_Cube.apply(m.body(x)))
+def _between(function):
+    "Two linear layers, and a function between them"
+    run = lambda m, x: m.out(function(m.body(x)))
     return (Assembled(run, body=nn.Linear(3, 3), out=nn.Linear(3, 2)), F.cross_entropy,
             _draw(3), _classes(2))
+
+@specimen("an autograd function of one's own")
+def _own_function(): return _between(_Cube.apply)
 
 @specimen("torch.compile")
 def _compiled():
@@ -679,7 +682,6 @@ def _standardized():
                           nn.Linear(8, 2))
     return model, F.cross_entropy, _draw(1, 3, 3), _classes(2)
 
-
 # %% ../nbs/79_zoo.ipynb #79left03
 #| code-fold: true
 #| code-summary: "Own functions and losses"
@@ -694,10 +696,7 @@ class _Square(torch.autograd.Function):
     def backward(ctx, g): return 2 * ctx.saved_tensors[0] * g
 
 @specimen("an activation that is differentiable once", _second("not symmetric"))
-def _once():
-    run = lambda m, x: m.out(_Square.apply(m.body(x)))
-    return (Assembled(run, body=nn.Linear(3, 3), out=nn.Linear(3, 2)), F.cross_entropy,
-            _draw(3), _classes(2))
+def _once(): return _between(_Square.apply)
 
 @specimen("ordered classes, one more than outputs")
 def _ordinal():
@@ -713,7 +712,6 @@ def _rounded_targets():
     def loss(o, y):
         return F.mse_loss(o, torch.from_numpy(y.cpu().numpy().round()).to(o))
     return _mlp(3, 3, 1), loss, _draw(3), 3 * _draw(1)
-
 
 # %% ../nbs/79_zoo.ipynb #79000050
 class ZooCase(NamedTuple):

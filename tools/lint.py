@@ -65,6 +65,7 @@ def lint_cell(cell):
         label = option(text, "label")
         if label and not label.startswith("fig-"):
             yield f"figure label {label} does not begin with fig-"
+    if text.endswith("\n"): yield "an empty line at its end"
     for output in outputs:
         if output["output_type"] == "error": yield "saved error"
         if output.get("name") == "stderr": yield "saved warning or error text"

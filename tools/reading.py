@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LEFT = Path(__file__).with_name("reading_left.json")
 WIDTH, RUN = 88, 3
 NEVER_SHOWN = {"hide", "export", "exporti", "default_exp"}
-GIVEN = set(dir(builtins)) | {"__file__", "__name__", "get_ipython", "display"}
+GIVEN = set(dir(builtins)) | {"__file__", "__name__", "get_ipython"}
 
 
 def source(cell): return "".join(cell["source"])
