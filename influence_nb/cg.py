@@ -7,13 +7,13 @@ __all__ = ['COARSE', 'plain_conjugate_gradient', 'CgResult', 'scaled_columns', '
            'CgInverse', 'CgInfluence', 'block_conjugate_gradient', 'BlockCgInverse', 'BlockCgInfluence']
 
 # %% ../nbs/21_cg.ipynb #e342cb97
-import copy
 import math
 import warnings
 from functools import cached_property
 from typing import NamedTuple
 import torch
-from .objective import checked_number, checked_whole
+from .objective import (as_precision, checked_number, checked_whole,
+                                    in_precision)
 from .training import ConvergenceWarning
 from .curvature import Curvature
 from .influence import Influence
@@ -325,19 +325,13 @@ def _in_single_precision(
     "Products with a copy of model and data in half the bits, for twice the speed."
     if not isinstance(curvature, Curvature) or not isinstance(curvature.data, list):
         return None
-    tensors = [part for pair in curvature.data for part in pair]
     whole = curvature.indices is None and curvature.dense is None
-    if not whole or curvature.f.theta.dtype != torch.float64 or not all(
-        isinstance(part, torch.Tensor) for part in tensors): return None
-    def single(part): return part.float() if part.is_floating_point() else part
-    f = copy.deepcopy(curvature.f)
-    f.model.float()
-    f.theta = f.theta.float()
-    if isinstance(f.loss, torch.nn.Module): f.loss.float()
+    if not whole or curvature.f.theta.dtype != torch.float64: return None
+    f = in_precision(curvature.f, torch.float32)
     damping = curvature.hessian_regularization
     if isinstance(damping, torch.Tensor): damping = damping[:, None]
     v = curvature.f.theta.new_ones(len(f.theta), 1)
-    try: rough = Curvature(f, [tuple(map(single, pair)) for pair in curvature.data],
+    try: rough = Curvature(f, as_precision(curvature.data, torch.float32),
                            curvature.second_order_mode)
     except (RuntimeError, TypeError, ValueError): return None  # a loss of float64 only
     def product(V): return (rough @ V.float()).to(V) + damping * V

@@ -20,10 +20,9 @@ from contextvars import ContextVar
 from functools import wraps
 import torch
 from torch.func import grad, jvp, vjp, vmap
-from torch.utils._pytree import tree_map
-from .objective import (Batches, LossOfParameters, call_model,
-                                    check_samples, checked_number, concatenate,
-                                    elsewhere, shuffles)
+from .objective import (Batches, LossOfParameters, as_precision,
+                                    call_model, check_samples, checked_number,
+                                    concatenate, elsewhere, in_precision, shuffles)
 from .gradients import chunks, counted, loss_slopes, sample_gradients
 
 # %% ../nbs/16_curvature.ipynb #0b10142c
@@ -165,18 +164,6 @@ def _asymmetry(result, V):
     S = V.T @ result
     return (S - S.T).abs().max() / S.abs().max().clamp(min=torch.finfo(S.dtype).tiny)
 
-def _doubled(f):
-    "The same loss in double precision"
-    wide = copy.copy(f)
-    wide.in_double = None
-    left = {id(t): t.detach() for m in f.holder.modules() for t in vars(m).values()
-            if isinstance(t, torch.Tensor)}  # what forward passes left behind
-    wide.holder = copy.deepcopy(f.holder, left).double()
-    wide.theta = f.theta.double()
-    wide.model = wide.holder.model
-    if isinstance(f.loss, torch.nn.Module): wide.loss = copy.deepcopy(f.loss).double()
-    return wide
-
 # %% ../nbs/16_curvature.ipynb #16sym002
 #| code-fold: true
 #| code-summary: "Where a product is not symmetric"
@@ -186,8 +173,9 @@ def _gap(product, result, f, theta, x, y, V):
     gap = _asymmetry(result, V)
     if gap <= 1e-4 or V.dtype == torch.float64: return gap
     def again():
-        *data, wide_V = tree_map(_as_double, (theta, x, y, V))
-        return _asymmetry(product(_doubled(f), *data, wide_V), wide_V)
+        *data, wide_V = as_precision((theta, x, y, V), torch.float64)
+        wide = in_precision(f, torch.float64)
+        return _asymmetry(product(wide, *data, wide_V), wide_V)
     wide, _ = _attempt(again)
     if wide is not None: return wide
     return gap if gap > 1e-2 else torch.zeros_like(gap)
@@ -203,9 +191,6 @@ def _largest_gap(gap, product, result, f, theta, x, y, V):
         if not largest < size < torch.inf: continue
         largest, gap = size, _gap(product, result, f, scale * theta, x, y, V)
     return gap
-
-def _as_double(part):
-    return part.double() if part.is_floating_point() else part
 
 def _symmetric(product, result, *arguments):
     "The product, if uᵀ(A v) is vᵀ(A u)"

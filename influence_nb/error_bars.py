@@ -8,12 +8,12 @@ __all__ = ['ROUNDING', 'plain_brackets', 'bracketing_steps', 'Bounds', 'ErrorBar
 # %% ../nbs/29_error_bars.ipynb #29e00003
 #| code-fold: true
 #| code-summary: "Imports of the module"
-import copy
 from typing import NamedTuple
 import torch
 from torch.func import grad, jvp, vmap
-from .objective import (Batches, Inputs, LossOfParameters, check_samples,
-                                    checked_number, checked_whole, concatenate)
+from .objective import (Batches, as_precision, check_samples,
+                                    checked_number, checked_whole, concatenate,
+                                    in_precision)
 from .gradients import chunks, gradient_chunks
 from .curvature import Curvature, read_batches
 from .influence import Influence, NotFittedError, dampings, wide_dtype
@@ -75,22 +75,7 @@ class Bounds(NamedTuple):
 #| code-summary: "In double precision"
 ROUNDING = 1000 * torch.finfo(torch.float64).eps
 
-def _in_double(part):
-    "Real numbers as float64, all else as it is"
-    if isinstance(part, Inputs): return part.map(_in_double)
-    return part.double() if part.is_floating_point() else part
-
-def _double_loss(f):
-    "The same loss at the same parameters"
-    if f.theta.dtype == torch.float64: return f
-    model = copy.deepcopy(f.model).double()
-    for name, q in model.named_parameters(): q.requires_grad_(name in f.names)
-    return LossOfParameters(model, f.loss, f.target)
-
-def _double_data(f, loader):
-    "Batches of the loader, for a loss in double precision"
-    batches = Batches(loader, f.theta.device, f.target)
-    return [(_in_double(x), _in_double(y)) for x, y in batches]
+def _in_double(x, y): return as_precision((x, y), torch.float64)
 
 def _outward(bounds, dtype):
     "Bounds in this dtype, rounded away from the exact number"
@@ -137,7 +122,7 @@ def _solved(bars, x, y, iterations):
     inverse, or from so many steps of conjugate gradient"""
     f, influence, smallest = bars.f, bars.influence, bars.floor.min().item()
     for rows in chunks(len(x), 4 * len(f.theta)):
-        here = _in_double(x[rows]), _in_double(y[rows])
+        here = _in_double(x[rows], y[rows])
         B, rest = torch.cat([G for _, G in gradient_chunks(f, *here)]).T, torch.inf
         if iterations is None:
             X = influence.influence_factors(x[rows], y[rows]).double().T
@@ -160,7 +145,7 @@ def _pair_bounds(bars, solved, x, y, iterations):
     _, X, R, e_u, blur_u = solved
     X_u, R_u = X.T, R.T
     if iterations is None:
-        for _, V in gradient_chunks(bars.f, _in_double(x), _in_double(y)):
+        for _, V in gradient_chunks(bars.f, *_in_double(x, y)):
             e_v = (V * V / bars.floor).sum(1).sqrt()
             value = X_u @ V.T
             half = e_u[:, None] * e_v + 2 * blur_u[:, None] * V.norm(dim=1)
@@ -191,8 +176,10 @@ class _WholeMatrix:
             "influence.to('cpu')")
         mode, lam = influence.second_order_mode, _vector_of_dampings(influence)
         self.floor = _lowest(mode, lam, smallest)
-        self.influence, self.f = influence, _double_loss(influence.f)
-        if self.f is not influence.f: train_loader = _double_data(self.f, train_loader)
+        self.influence, self.f = influence, in_precision(influence.f, torch.float64)
+        if self.f is not influence.f: train_loader = [
+            _in_double(*pair) for pair in
+            Batches(train_loader, self.f.theta.device, self.f.target)]
         whole = Curvature(self.f, train_loader, mode)
         lam = lam[0].item() if (lam == lam[0]).all() else lam
         self.curvature = whole.block(None, lam)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ONE_AT_A_TIME', 'plain_loss', 'Inputs', 'concatenate', 'call_model', 'LossOfParameters', 'plain_gradient',
-           'from_array', 'as_samples', 'split_batch', 'shuffles', 'refuse_shuffling', 'as_targets', 'Batches',
-           'telling_rows', 'elsewhere', 'vectorizes', 'sample_losses', 'check_mean', 'drop_idle_hooks', 'check_samples',
-           'checked_number', 'checked_whole', 'regularized_objective']
+           'as_precision', 'in_precision', 'from_array', 'as_samples', 'split_batch', 'shuffles', 'refuse_shuffling',
+           'as_targets', 'Batches', 'telling_rows', 'elsewhere', 'vectorizes', 'sample_losses', 'check_mean',
+           'drop_idle_hooks', 'check_samples', 'checked_number', 'checked_whole', 'regularized_objective']
 
 # %% ../nbs/13_objective.ipynb #13000003
 import copy
@@ -299,14 +299,6 @@ def _places(holder, names, parameters):
     return {f"{path}.{name}": owner[id(p)] for path, m in holder.named_modules()
             for name, p in m._parameters.items() if id(p) in owner}
 
-def _as_double(part):
-    real = isinstance(part, torch.Tensor) and part.dtype == torch.float32
-    return part.double() if real else part
-
-def _loss_in_double(loss, outputs, y):
-    "The loss of outputs in single precision, computed in double"
-    return loss(tree_map(_as_double, outputs), tree_map(_as_double, y)).float()
-
 # %% ../nbs/13_objective.ipynb #13000023
 class LossOfParameters:
     """The loss as a pure function of one flat parameter vector: L(θ; x, y).
@@ -378,6 +370,41 @@ def plain_gradient(
             "is there a detach(), an item() or a no_grad() on the way?")
         return torch.autograd.grad(value, theta)[0]
     with torch.enable_grad(): return f.under(theta, backward)
+
+# %% ../nbs/13_objective.ipynb #13prec03
+#| code-fold: true
+#| code-summary: "In another precision"
+def as_precision(
+    data,  # a tensor, `Inputs`, or a nest of them with anything else
+    dtype: torch.dtype,  # of real numbers
+):  # the same, with real numbers in that precision
+    "Real numbers as float32, say; whole ones, and all else, as they are."
+    def cast(part):
+        real = isinstance(part, torch.Tensor) and part.is_floating_point()
+        return part.to(dtype) if real else part
+    return tree_map(cast, data)
+
+def _loss_as(loss, dtype):
+    "A loss that is a module keeps numbers of its own"
+    return copy.deepcopy(loss).to(dtype) if isinstance(loss, nn.Module) else loss
+
+def in_precision(
+    f: LossOfParameters,  # not changed
+    dtype: torch.dtype,  # of the copy
+) -> LossOfParameters:  # the same loss at the same parameters
+    "A copy of model, parameters and loss in another precision; `f` if it is its own."
+    if f.theta.dtype == dtype: return f
+    other = copy.copy(f)
+    left = {id(t): t.detach() for m in f.holder.modules() for t in vars(m).values()
+            if isinstance(t, torch.Tensor)}  # what forward passes left behind
+    other.holder = copy.deepcopy(f.holder, left).to(dtype)
+    other.model, other.theta = other.holder.model, f.theta.to(dtype)
+    other.loss, other.in_double = _loss_as(f.loss, dtype), None
+    return other
+
+def _loss_in_double(loss, outputs, y):
+    "The loss of outputs in single precision, computed in double"
+    return loss(*(as_precision(part, torch.float64) for part in (outputs, y))).float()
 
 # %% ../nbs/13_objective.ipynb #13000031
 #| code-fold: true
@@ -872,7 +899,7 @@ def _no_mean(names):
 def _widen(f, x, y):
     "Compute the loss in double precision if its slope at the outputs is another one"
     if f.theta.dtype != torch.float32 or f.in_double: return
-    loss = copy.deepcopy(f.loss).double() if isinstance(f.loss, nn.Module) else f.loss
+    loss = _loss_as(f.loss, torch.float64)
     try:
         outputs = f.outputs(f.theta, x)
         def slope(): return _tensors_in(grad(lambda o: f.loss_of(o, y))(outputs))
