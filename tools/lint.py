@@ -68,6 +68,8 @@ def lint_cell(cell):
     if text.endswith("\n"): yield "an empty line at its end"
     for output in outputs:
         if output["output_type"] == "error": yield "saved error"
+        table = "".join(output.get("data", {}).get("text/html", ""))
+        if re.search(r"\.\.\.</t[dh]>", table): yield "a table that is cut off: ..."
         if output.get("name") == "stderr": yield "saved warning or error text"
         if any("widget-view" in k for k in output.get("data", {})):
             yield "saved widget view"
