@@ -228,6 +228,7 @@ FIGURES_OF_THEIR_OWN = ("player", "review-tour", "explorer-figure")
 TAKES = re.compile(r"(Takes|About)\b[^.]*\b(minutes|hours?)\b")
 NARROW = 5  # columns of a table whose numbers and intervals fit on one line
 MANY = 7  # columns, from which on a table is set in smaller type
+LONG = 60  # rows, from which on a table scrolls in a box under its heads
 ONE_NUMBER = r"[-−+]?[\d,]*\.?\d+(e[-+]?\d+)?%?"
 NUMBER = re.compile(
     rf"{ONE_NUMBER}( ± {ONE_NUMBER}| \({ONE_NUMBER} to {ONE_NUMBER}\))?")
@@ -267,6 +268,7 @@ def wrap_tables(soup):
         if columns > 12: add_class(table, "dense")
     for table in soup.select("main table:not(.table-scroll > table)"):
         table.wrap(soup.new_tag("div", attrs={"class": "table-scroll"}))
+        if len(table.select("tbody tr")) > LONG: add_class(table.parent, "long")
     for corner in soup.select("main th"):
         if not corner.get_text(strip=True): corner.name = "td"
 
