@@ -537,8 +537,9 @@ def check_frames(site, asked):
     row = "<tr>" + "<td>1</td>" * (pages.MANY + 1) + "</tr>"
     wide = pages.BeautifulSoup(f"<main><table>{row}</table></main>", "html.parser")
     for _ in range(2): pages.wrap_tables(wide)
-    assert len(wide.select(".table-scroll > table.many")) == 1 and not wide.select(".long")
-    rows = "<tr><td>1</td></tr>" * (pages.LONG + 1)
+    assert len(wide.select(".table-scroll > table.many")) == 1
+    assert not wide.select(".long")
+    rows = "<tbody>" + "<tr><td>1</td></tr>" * (pages.LONG + 1) + "</tbody>"
     long = pages.BeautifulSoup(f"<main><table>{rows}</table></main>", "html.parser")
     for _ in range(2): pages.wrap_tables(long)
     assert len(long.select(".table-scroll.long")) == 1
