@@ -289,14 +289,14 @@ def _refuse_sampled(influence):
         "fisher='sampled' draws its signs along all data in order: on a cluster use "
         "fisher='exact'")
 
-def _test_points(f, x_test, y_test):
+def _test_points(f, x_test, y_test, look):
     "Pieces of the test set as tensors, one for each chunk"
     if not _is_array(x_test) and not _is_delayed(x_test):
         listed = isinstance(x_test, (list, tuple)) and x_test
         if not listed or not all(map(_is_delayed, x_test)):
-            return [check_samples(f, x_test, y_test, ("x_test", "y_test"))]
+            return [check_samples(f, x_test, y_test, ("x_test", "y_test"), look)]
     parts = Chunks(x_test, y_test, ("x_test", "y_test")).parts
-    return [check_samples(f, part.compute(), None, ("x_test", "y_test"))
+    return [check_samples(f, part.compute(), None, ("x_test", "y_test"), look)
             for part in parts]
 
 # %% ../nbs/59_dask.ipynb #60000024
@@ -329,7 +329,8 @@ class _FittedOnCluster:
         influence, chunks, rows = _fitted(self), Chunks(x, y), []
         scores = _dask().delayed(_at_chunk)
         by_factors = measure is not None or influence.by_factors
-        for test in _test_points(influence.f, x_test, y_test):
+        for test in _test_points(influence.f, x_test, y_test,
+                                 measure is None):
             length = len(test[0])
             if by_factors:
                 test = influence.influence_factors(*test, measure=measure)

@@ -101,9 +101,15 @@ def plain_hessian_product(
     theta = theta.detach().requires_grad_()
     def products(model):
         loss = f.loss_of(call_model(model, x), y) * len(x)
-        g = torch.autograd.grad(loss, theta, create_graph=True)[0]
+        g = _slope(loss, theta)
         return torch.stack([_pull(g, theta, v) for v in V.T], 1)
     with torch.enable_grad(): return f.under(theta, products)
+
+def _slope(value, inputs, v=None):
+    "A gradient to be differentiated again; zero where a value has none"
+    if not value.requires_grad: return torch.zeros_like(inputs)
+    return torch.autograd.grad(value, inputs, v, create_graph=True,
+                               materialize_grads=True)[0]
 
 def _pull(outputs, inputs, v):
     "The derivative of vᵀ outputs by the inputs; zero where there is none"
@@ -124,9 +130,9 @@ def plain_gauss_newton_product(
     def products(model):
         outputs = call_model(model, x)
         u = torch.zeros_like(outputs, requires_grad=True)
-        Jt_u = torch.autograd.grad(outputs, theta, u, create_graph=True)[0]
+        Jt_u = _slope(outputs, theta, u)
         o = outputs.detach().requires_grad_()
-        slope = torch.autograd.grad(f.loss_of(o, y) * len(x), o, create_graph=True)[0]
+        slope = _slope(f.loss_of(o, y) * len(x), o)
         def product(v): return _pull(outputs, theta, _pull(slope, o, _pull(Jt_u, u, v)))
         return torch.stack([product(v) for v in V.T], 1)
     with torch.enable_grad(): return f.under(theta, products)
@@ -180,21 +186,26 @@ def _gap(product, result, f, theta, x, y, V):
     if wide is not None: return wide
     return gap if gap > 1e-2 else torch.zeros_like(gap)
 
+def _noise(V): return 1e-6 if V.dtype == torch.float64 else 1e-3
+
 def _largest_gap(gap, product, result, f, theta, x, y, V):
     """The asymmetry where the curvature is largest, here or at smaller parameters: what
-    a saturated model leaves of it is rounding, and says nothing of the derivative"""
-    largest = (V.T @ result).abs().max()
+    a saturated model leaves of it is rounding, and says nothing of the derivative. The
+    one here counts too, if it is more than rounding of the largest"""
+    largest = here = (V.T @ result).abs().max()
+    found = gap
     for scale in (0.1, 1e-2, 1e-3):
         result, _ = _attempt(product, f, scale * theta, x, y, V)
         if result is None: continue
         size = (V.T @ result).abs().max()
         if not largest < size < torch.inf: continue
         largest, gap = size, _gap(product, result, f, scale * theta, x, y, V)
-    return gap
+    return torch.maximum(gap, found) if found * here > _noise(V) * largest else gap
 
-def _symmetric(product, result, *arguments):
-    "The product, if uᵀ(A v) is vᵀ(A u)"
-    gap = _gap(product, result, *arguments)
+def _symmetric(product, result, *arguments, beside=0.0):
+    "The product, if uᵀ(A v) is vᵀ(A u), but for rounding of what was found beside"
+    gap, V = _gap(product, result, *arguments), arguments[-1]
+    if gap * (V.T @ result).abs().max() <= _noise(V) * beside: return product
     if gap > 1e-4: gap = _largest_gap(gap, product, result, *arguments)
     if gap > 1e-4:
         raise ValueError("the curvature that torch computes for this model is not "
@@ -212,7 +223,7 @@ PLAIN_CURVATURES = {"hessian": plain_hessian_product,
 def usable_product(
     f: LossOfParameters,  # the loss as a function of the parameters
     second_order_mode: str,  # a name in `CURVATURES`
-    x: torch.Tensor,  # a few inputs to try, [b, …]
+    x: torch.Tensor,  # inputs, [b, …], of which some are tried
     y: torch.Tensor,  # their targets, [b, …]
 ):  # a function with the signature of `hessian_product`
     """The product of that name by transforms, or else by ordinary backpropagation.
@@ -220,7 +231,10 @@ def usable_product(
     Warns in the second case. Raises `ValueError` if the model has no such product."""
     if second_order_mode == "empirical_fisher": return empirical_fisher_product
     if second_order_mode == "gauss_newton": _refuse_outputs(f, x)
-    theta, y = elsewhere(f, x, y)
+    most = min(16, max(2, 2**20 // len(f.theta)))  # a large model: as few as tell
+    few = slice(None, None, -(-len(x) // most))
+    given = y[few]
+    x, (theta, y) = x[few], elsewhere(f, x[few], given)
     V = torch.randn(len(theta), 2, generator=torch.Generator().manual_seed(0),
                     device="cpu")
     names = (CURVATURES, PLAIN_CURVATURES)
@@ -229,14 +243,22 @@ def usable_product(
     by_plain, problem = _attempt(plain, f, theta, x, y, V.to(theta))
     if by_fast is None and by_plain is None:
         _refuse_twice(f, second_order_mode, problem)
-    asked = f, theta, x, y, V.to(theta)
-    if by_plain is None: return _symmetric(fast, by_fast, *asked)
-    if by_fast is not None and (by_fast - by_plain).norm() <= 1e-2 * by_plain.norm():
-        return _symmetric(fast, by_fast, *asked)
-    warnings.warn(f"curvature by ordinary backpropagation, one column after the other, "
-                  "because vmap or forward mode do not take this model "
-                  f"({reason or 'they differ'})", stacklevel=5)
-    return _symmetric(plain, by_plain, *asked)
+    product, result = fast, by_fast
+    agree = by_fast is not None and (
+        by_plain is None or (by_fast - by_plain).norm() <= 1e-2 * by_plain.norm())
+    if not agree:
+        warnings.warn(
+            "curvature by ordinary backpropagation, one column after the other, "
+            "because vmap or forward mode do not take this model "
+            f"({reason or 'they differ'})",
+            stacklevel=5)
+        product, result = plain, by_plain
+    _symmetric(product, result, f, theta, x, y, V.to(theta))
+    here = f, f.theta, x, given, V.to(theta)
+    at_home, _ = _attempt(product, *here)
+    if at_home is not None: _symmetric(product, at_home, *here,
+                                       beside=(V.to(theta).T @ result).abs().max())
+    return product
 
 # %% ../nbs/16_curvature.ipynb #3ae55c05
 def read_batches(
@@ -325,7 +347,7 @@ def products_of(
 ) -> Products:  # what adds up products over a batch
     "The products of this name that this model allows."
     x, y = next(iter(data))
-    return Products(f, usable_product(f, second_order_mode, x[:2], y[:2]))
+    return Products(f, usable_product(f, second_order_mode, x, y))
 
 # %% ../nbs/16_curvature.ipynb #16code06
 #| code-fold: true

@@ -71,7 +71,7 @@ def sample_gradients(
     "The gradients of all samples: at once, or one by one where `vmap` cannot."
     if vectorizes(f, x, y):
         return vmap(grad(f.of_sample), in_dims=(None, 0, 0))(theta, x, y)
-    return torch.stack([plain_gradient(f, theta, x[i:i + 1], y[i:i + 1])
+    return torch.stack([plain_gradient(f, theta, x[i:i + 1], y[i:i + 1], zero=True)
                         for i in range(len(x))])
 
 # %% ../nbs/14_gradients.ipynb #eb147cfb
@@ -275,7 +275,9 @@ def loss_slopes(
         if f.by_vmap is not False: raise
     o = outputs.detach().requires_grad_()
     with torch.enable_grad():
-        slope, = torch.autograd.grad(of_batch(o), o, create_graph=True)
+        loss = of_batch(o)
+        slope = torch.zeros_like(o) if not loss.requires_grad else torch.autograd.grad(
+            loss, o, create_graph=True, materialize_grads=True)[0]
     def pull(v):
         if not slope.requires_grad: return torch.zeros_like(o),
         return torch.autograd.grad(slope, o, v, retain_graph=True,
@@ -329,6 +331,11 @@ def layer_products(
 # %% ../nbs/14_gradients.ipynb #14000001
 #| code-fold: true
 #| code-summary: "The same, one entry of x after the other"
+def _slope_of(value, theta):
+    if not value.requires_grad: return torch.zeros_like(theta)
+    return torch.autograd.grad(value, theta, retain_graph=True,
+                               materialize_grads=True)[0]
+
 def _mixed_by_loop(f, theta, x, y):
     "[n, *x.shape[1:], p], by ordinary backpropagation"
     theta = theta.detach().requires_grad_()
@@ -336,10 +343,10 @@ def _mixed_by_loop(f, theta, x, y):
         point = point.detach().requires_grad_()
         def backward(model):
             value = f.loss_of(call_model(model, point), target)
-            in_x = torch.autograd.grad(value, point, create_graph=True)[0]
-            rows = [torch.autograd.grad(g, theta, retain_graph=True,
-                                        materialize_grads=True)[0]
-                    for g in in_x.flatten()]
+            if not value.requires_grad: in_x = point
+            else: in_x = torch.autograd.grad(value, point, create_graph=True,
+                                             materialize_grads=True)[0]
+            rows = [_slope_of(g, theta) for g in in_x.flatten()]
             return torch.stack(rows).view(*point.shape[1:], len(theta))
         with torch.enable_grad(): return f.under(theta, backward)
     return torch.stack([of_one(x[i:i + 1], y[i:i + 1]) for i in range(len(x))])

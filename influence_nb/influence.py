@@ -18,7 +18,8 @@ import matplotlib.pyplot as plt
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from .data import as_indices
 from .objective import (LossOfParameters, as_samples, call_model,
-                                    check_samples, checked_number, plain_gradient)
+                                    check_samples, checked_number, first_answer,
+                                    plain_gradient)
 from .gradients import gradient_chunks, mixed_chunks, stacked
 from .curvature import Curvature, known_mode
 
@@ -209,28 +210,51 @@ def _solve(influence, G):
 
 # %% ../nbs/17_influence.ipynb #17meas01
 #| code-fold: true
-#| code-summary: "Trying a measure"
+#| code-summary: "Calling a measure"
+def _measure(measured, x, y, names):
+    try: return measured(measured.theta, x, y)
+    except Exception as error: raise ValueError(
+        f"measure(model({names[0]}), {names[1]}) failed: "
+        f"{type(error).__name__}: {error}") from error
+
+class _Summed:
+    "The sum of a measure's numbers; who looks for what is kept finds the measure"
+    def __init__(self, measure):
+        self.measure, self.__self__ = measure, getattr(measure, "__self__", measure)
+    def __call__(self, outputs, y): return self.measure(outputs, y).sum()
+
+# %% ../nbs/17_influence.ipynb #17meas04
+#| code-fold: true
+#| code-summary: "Its numbers"
 def measured_values(
     f: LossOfParameters,  # the loss as a function of the parameters
     x,  # inputs, [n, …]
     y,  # targets, [n, …]
     measure,  # measure(model(x), y)
+    names: tuple = ("x", "y"),  # what the caller calls them
 ) -> tuple:  # the measure as a function of the parameters, and its values, [n] or []
     "Try a measure. Raises `TypeError` for no function, `ValueError` for its result."
     if not callable(measure): raise TypeError(
         f"measure must be a function of (model(x), y), got {type(measure).__name__}")
     measured = copy.copy(f)
     measured.loss, measured.by_vmap, measured.in_double = measure, None, None
-    try: values = measured(f.theta, x, y)
-    except Exception as error: raise ValueError(
-        f"measure(model(x), y) failed: {type(error).__name__}: {error}") from error
-    got = getattr(values, "shape", type(values).__name__)
+    measured.undo = False
+    def ask(): return _measure(measured, x, y, names)
+    values = first_answer(measured, ask)
+    tensor = isinstance(values, torch.Tensor)
+    got = tuple(values.shape) if tensor else type(values).__name__
     if got not in ((), (len(x),)): raise ValueError(
         f"measure must return one number, or {len(x)}, one for each sample, got {got}")
+    if not values.is_floating_point(): raise ValueError(
+        "measure must return real numbers that can be differentiated, got "
+        f"{values.dtype}: a predicted class, or whether it is right, has no gradient")
     if not values.isfinite().all(): raise ValueError(
         "measure is NaN or infinite for some sample")
     return measured, values
 
+# %% ../nbs/17_influence.ipynb #17meas05
+#| code-fold: true
+#| code-summary: "Whether a sample has its own number"
 def samples_alone(
     measured: LossOfParameters,  # whose loss is a measure
     x,  # inputs, [n, …]
@@ -255,20 +279,20 @@ def _rows_together(measured, x, y):
     with torch.enable_grad(): return measured.under(theta, backward)
 
 # %% ../nbs/17_influence.ipynb #17000001
-def _measured_chunks(f, x, y, measure):
+def _measured_chunks(f, x, y, measure, names):
     """Gradients by θ of the loss, or of another function of outputs and targets, in
     chunks"""
     if measure is None: yield from (G for _, G in gradient_chunks(f, x, y)); return
-    measured, values = measured_values(f, x, y, measure)
+    measured, values = measured_values(f, x, y, measure, names)
     if values.ndim == 0: yield plain_gradient(measured, f.theta, x, y)[None]
     elif not samples_alone(measured, x, y, values): yield _rows_together(measured, x, y)
     else:
-        measured.loss = lambda outputs, y: measure(outputs, y).sum()
+        measured.loss = _Summed(measure)
         yield from (G for _, G in gradient_chunks(measured, x, y))
 
-def _factors_of(influence, x, y, measure=None):
+def _factors_of(influence, x, y, measure=None, names=("x", "y")):
     "H⁻¹∇L for each of some checked samples, [N, p]"
-    gradients = _measured_chunks(influence.f, x, y, measure)
+    gradients = _measured_chunks(influence.f, x, y, measure, names)
     return stacked((_solve(influence, G) for G in gradients), len(x))
 
 # %% ../nbs/17_influence.ipynb #0f71a5e1
@@ -412,14 +436,16 @@ def _joined_blocks(influence, factors):
 # %% ../nbs/17_influence.ipynb #f008ab1b
 #| code-fold: true
 #| code-summary: "For messages and arguments"
-def _check_arguments(influence, x_test, y_test, x, y, mode, names=("x_test", "y_test")):
-    "Everything that can be wrong with a call; without x and y the test points are both"
+def _check_arguments(influence, x_test, y_test, x, y, mode, names=("x_test", "y_test"),
+                     measure=None):
+    """Everything that can be wrong with a call; without x and y the test points are
+    both. What a measure takes as y_test need not be what the loss takes"""
     f = fitted_loss(influence)
     known = isinstance(mode, str) and mode in ("up", "perturbation")
     if not known: raise ValueError(
         f"mode must be 'up' or 'perturbation', got {mode!r}")
-    x_test, y_test = check_samples(f, x_test, y_test, names)
     alone = x is None and y is None
+    x_test, y_test = check_samples(f, x_test, y_test, names, alone or measure is None)
     x, y = (x_test, y_test) if alone else check_samples(f, x, y)
     if mode == "perturbation" and not x.is_floating_point(): raise ValueError(
         f"x must be floating point in mode 'perturbation', got {x.dtype}")
@@ -439,7 +465,7 @@ class InfluenceFactors(FittedInverse):
         measure=None,  # measure(model(x), y) in place of the loss: [N] numbers, or one
     ) -> torch.Tensor:  # H⁻¹∇L(zᵢ) in row i, [N, p]
         "What each point does to θ̂: added with weight ε, it moves θ̂ by −ε times this."
-        x, y = check_samples(fitted_loss(self), x, y)
+        x, y = check_samples(fitted_loss(self), x, y, look=measure is None)
         return _factors_of(self, x, y, measure)
 
     def influences_from_factors(
@@ -558,9 +584,11 @@ class Influence(BeyondMemory):
         return _ask(self, self.blocks, x_test, y_test, x, y, mode, measure)
 
 def _ask(influence, blocks, x_test, y_test, x, y, mode, measure):
-    x_test, y_test, x, y = _check_arguments(influence, x_test, y_test, x, y, mode)
+    x_test, y_test, x, y = _check_arguments(influence, x_test, y_test, x, y, mode,
+                                            measure=measure)
     if measure is None: return influence._scores(blocks, x_test, y_test, x, y, mode)
-    factors = _factors_of(influence, x_test, y_test, measure)
+    names = "x_test", "y_test"
+    factors = _factors_of(influence, x_test, y_test, measure, names)
     return _connect_blocks(influence.f, factors, x, y, mode, blocks)
 
 # %% ../nbs/17_influence.ipynb #0742f3a2

@@ -120,7 +120,8 @@ def loss_hessian(
         linear = not d.any() and not any(_loss_curvature(f, probe, y)(ones).any()
                                          for probe in [*probes, *near])
         found = LossHessian("elementwise", d)
-        if linear: found = _seen_through(f, outputs, y)
+        if linear and any(output_gradients(f, probe, y).any() for probe in probes):
+            found = _seen_through(f, outputs, y)  # or nothing is lost on these samples
     _refuse_concave(found.values, rounding)
     return found
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ONE_AT_A_TIME', 'plain_loss', 'Inputs', 'concatenate', 'call_model', 'LossOfParameters', 'plain_gradient',
            'as_precision', 'in_precision', 'from_array', 'as_samples', 'split_batch', 'shuffles', 'refuse_shuffling',
-           'as_targets', 'Batches', 'telling_rows', 'elsewhere', 'vectorizes', 'sample_losses', 'check_mean',
-           'drop_idle_hooks', 'check_samples', 'checked_number', 'checked_whole', 'regularized_objective']
+           'as_targets', 'Batches', 'telling_rows', 'elsewhere', 'first_answer', 'vectorizes', 'sample_losses',
+           'check_mean', 'drop_idle_hooks', 'check_samples', 'checked_number', 'checked_whole', 'regularized_objective']
 
 # %% ../nbs/13_objective.ipynb #13000003
 import copy
@@ -16,6 +16,7 @@ import random
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -24,8 +25,8 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 from torch.utils._pytree import register_pytree_node, tree_map
-from torch.utils.data import (BatchSampler, DataLoader, Dataset, SequentialSampler,
-                              TensorDataset, default_collate)
+from torch.utils.data import (BatchSampler, DataLoader, Dataset, IterableDataset,
+                              SequentialSampler, TensorDataset, default_collate)
 
 # %% ../nbs/13_objective.ipynb #13000008
 def plain_loss(
@@ -360,13 +361,15 @@ def plain_gradient(
     theta: torch.Tensor,  # where to differentiate, [p]
     x,  # inputs of a batch, [b, …]
     y,  # its targets, [b, …]
+    zero: bool = False,  # whether a loss in which no θ occurs has the gradient zero
 ) -> torch.Tensor:  # ∇L(θ; x, y), [p]
     "The gradient of the mean loss of a batch by ordinary backpropagation."
     theta = theta.detach().requires_grad_()
     def backward(model):
         value = f.loss_of(call_model(model, x), y)
+        if zero and not value.requires_grad: return torch.zeros_like(theta)
         if not value.requires_grad: raise ValueError(
-            "the loss does not depend on the trainable parameters: "
+            "the loss, or measure, does not depend on the trainable parameters: "
             "is there a detach(), an item() or a no_grad() on the way?")
         return torch.autograd.grad(value, theta)[0]
     with torch.enable_grad(): return f.under(theta, backward)
@@ -531,7 +534,8 @@ def split_batch(
 def _is_data_set(data):
     "Whether iterating over it would give samples and not batches"
     if isinstance(data, Dataset): return True
-    plain = isinstance(data, (list, tuple, str, Mapping, Inputs)) or _is_array(data)
+    plain = (list, tuple, deque, str, Mapping, Inputs)
+    plain = isinstance(data, plain) or _is_array(data)
     return not plain and hasattr(data, "__getitem__") and hasattr(data, "__len__")
 
 def _is_array(data):
@@ -547,7 +551,8 @@ def _is_loader(data):
 def _is_batch(item):
     if isinstance(item, Mapping): return True
     nested = (torch.Tensor, np.ndarray, Mapping, tuple)
-    return isinstance(item, (tuple, list)) and any(isinstance(p, nested) for p in item)
+    return isinstance(item, (tuple, list)) and any(
+        isinstance(p, nested) or hasattr(p, "to_numpy") for p in item)
 
 # %% ../nbs/13_objective.ipynb #13000038
 #| code-fold: true
@@ -556,10 +561,11 @@ def shuffles(
     data,  # a loader, or what else holds batches
 ) -> bool:  # whether it is a `DataLoader` that gives its samples in a random order
     "Whether the order of the samples may be another one each time."
-    samplers = [getattr(part, "sampler", None)
-                for part in (data, getattr(data, "batch_sampler", None))]
-    in_order = all(isinstance(s, (SequentialSampler, type(None))) for s in samplers)
-    return isinstance(data, DataLoader) and not in_order
+    if not isinstance(data, DataLoader): return False
+    if isinstance(data.dataset, IterableDataset): return False  # it says the order
+    samplers = [getattr(part, "sampler", None) for part in (data, data.batch_sampler)]
+    return not all(isinstance(s, (SequentialSampler, type(None)))
+                   or getattr(s, "shuffle", None) is False for s in samplers)
 
 def refuse_shuffling(
     data,  # a loader
@@ -742,7 +748,7 @@ def _why_no_vmap(f, theta, x, y, by_loop):
 def _milliseconds(f, theta, x, y):
     "What a gradient takes"
     started = time.perf_counter()
-    plain_gradient(f, theta, x, y)
+    plain_gradient(f, theta, x, y, zero=True)
     return 1e3 * (time.perf_counter() - started)
 
 # %% ../nbs/13_objective.ipynb #13state1
@@ -773,13 +779,13 @@ def _stand(value):
 #| code-summary: "Whether that matters"
 def _refuse_changing():
     raise ValueError(
-        "model or loss draws random numbers, also in evaluation (dropout with "
-        "training=True, noise), or changes with every call (a schedule, a buffer, "
+        "model or loss (or measure) draws random numbers, also in evaluation (dropout "
+        "with training=True, noise), or changes with every call (a schedule, a buffer, "
         "something that it keeps): its loss is no function of its parameters")
 
 def _changes(f, theta, x, y):
     "Whether a gradient, of one sample or of two, becomes another one, asked many times"
-    def asked(k): return plain_gradient(f, theta, x[:k], y[:k])
+    def asked(k): return plain_gradient(f, theta, x[:k], y[:k], zero=True)
     until, near = time.perf_counter() + 1, torch.finfo(theta.dtype).eps ** 0.5
     try:
         first = {k: asked(k) for k in (1, 2)}
@@ -798,6 +804,26 @@ def _refuse_traces(f, x, y):
         if _changes(f, theta, x[:2], y): _refuse_changing()
     f.undo = True
 
+def first_answer(
+    f: LossOfParameters,  # the loss as a function of the parameters
+    ask,  # a function without arguments, which calls `f`
+):  # what it returns
+    """What a call answers at first. If it leaves something behind, all calls of `f` are
+    undone from now on. Raises `ValueError` if it makes the next answers other ones."""
+    with _undone(f):
+        before, first = _traces(f), ask()
+        if _traces(f) == before: return first
+        for _ in range(10):
+            if not _alike(ask(), first): _refuse_changing()
+    f.undo = True
+    return first
+
+def _alike(again, first):
+    "Whether two answers are the same, but for rounding"
+    if not isinstance(first, torch.Tensor) or not first.is_floating_point(): return True
+    near = torch.finfo(first.dtype).eps ** 0.5
+    return not (again - first).abs().max() > near * first.abs().max()
+
 # %% ../nbs/13_objective.ipynb #13000048
 def _refuse_random(again, before):
     "The same gradient, computed twice, of a model that vmap does not take"
@@ -805,7 +831,7 @@ def _refuse_random(again, before):
 
 def _is_uneven(f, theta, x, y, each):
     "Whether the gradient of samples together is not the mean of their gradients"
-    gap = (plain_gradient(f, theta, x, y) - each.mean(0)).norm()
+    gap = (plain_gradient(f, theta, x, y, zero=True) - each.mean(0)).norm()
     return bool(gap > 1e-2 * each.norm(dim=1).mean())
 
 def vectorizes(
@@ -815,15 +841,16 @@ def vectorizes(
 ) -> bool:  # whether per-sample gradients may be computed by vmap
     "Whether `vmap` takes this model; tried once. Warns with reason and price if not."
     if f.by_vmap is None:
-        rows = telling_rows(y, 1)[:2].tolist()
+        rows, whole = telling_rows(y, 1)[:2].tolist(), (x, y)
         x, given = x[rows], y[rows]
         theta, y = elsewhere(f, x, given)
+        def alone(i): return plain_gradient(f, theta, x[i:i + 1], y[i:i + 1], zero=True)
         try:
-            by_loop = torch.stack([plain_gradient(f, theta, x[i:i + 1], y[i:i + 1])
-                                   for i in range(len(x))])
+            by_loop = torch.stack([alone(i) for i in range(len(x))])
+            if not by_loop.any(): plain_gradient(f, f.theta, *whole)  # or it raises
         except Exception as error: _refuse_one(f, theta, x, y, error)
         reason = _why_no_vmap(f, theta, x, y, by_loop)
-        if reason: _refuse_random(plain_gradient(f, theta, x[:1], y[:1]), by_loop[0])
+        if reason: _refuse_random(alone(0), by_loop[0])
         f.uneven = y is not given and _is_uneven(f, theta, x, y, by_loop)
         f.by_vmap = reason is None
         if reason: warnings.warn(
@@ -1139,6 +1166,7 @@ def check_samples(
     x,  # inputs, [n, …]; several as a tuple or dict; or, without y, a loader of both
     y=None,  # targets, [n, …]
     names: tuple = ("x", "y"),  # what the caller calls them
+    look: bool = True,  # whether the loss takes them; False where a measure does
 ) -> tuple:  # (x, y): tensors or `Inputs` on the device of `f`
     """Look at the data once, at the door. Raises `ValueError` naming argument and fix.
 
@@ -1156,8 +1184,8 @@ def check_samples(
     if len(x) != len(y): raise ValueError(
         f"{names[0]} and {names[1]} differ in length: {len(x)} and {len(y)}")
     _refuse_call(f, x, names)
-    for look in (_check_labels, _check_loss):
-        with _undone(f) if f.by_vmap is None else nullcontext(): look(f, x, y, names)
+    for check in (_check_labels, _check_loss) if look else ():
+        with _undone(f) if f.by_vmap is None else nullcontext(): check(f, x, y, names)
     return x, y
 
 # %% ../nbs/13_objective.ipynb #13000067

@@ -407,8 +407,12 @@ def _activation_elements(f, x, y):
     def note(tensor):
         sizes.append(tensor.numel())
         return tensor
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        f(f.theta.detach().requires_grad_(), x[:1], y[:1])
+    theta = f.theta.detach().requires_grad_()
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            f(theta, x[:1], y[:1])
+    except RuntimeError:  # transforms of torch.func within the model forbid the hooks
+        return 16 * (x[:1].numel() + len(theta))
     return max(1, sum(sizes) - len(f.theta))
 
 # %% ../nbs/71_products.ipynb #09b8d2c8
@@ -437,7 +441,7 @@ def _fast_products(f, data, second_order_mode):
     if modules is not None and _takes_layers(f, modules, gauss_newton, x[:2], y[:2]):
         layers = _LayerProducts(f, modules, gauss_newton, x, y)
         if layers.has_curvature: return layers
-    return _SampleProducts(f, usable_product(f, second_order_mode, x[:2], y[:2]))
+    return _SampleProducts(f, usable_product(f, second_order_mode, x, y))
 
 def _takes_layers(f, modules, gauss_newton, x, y):
     """Whether the product by layers exists and is the model's own. Where a module is

@@ -71,6 +71,7 @@ class Samples:
         x,  # inputs, [n, …]; or, without y, a loader of both
         y=None,  # targets, [n, …]
         names: tuple = ("x", "y"),  # what the caller calls them
+        look: bool = True,  # whether the loss takes them; False where a measure does
     ):
         self.f, self.names = f, names
         if y is None and not isinstance(x, (torch.Tensor, np.ndarray, type(None))):
@@ -82,9 +83,9 @@ class Samples:
             if not self.count: raise ValueError(f"{names[0]} is empty")
             x, y = next(iter(self.batches))
         else:
-            x, y = check_samples(f, x, y, names)
+            x, y = check_samples(f, x, y, names, look)
             self.batches, self.count = [(x, y)], len(x)
-        check_samples(f, x, y, names)
+        check_samples(f, x, y, names, look)
         self.elements = x[:1].numel() + y[:1].numel()  # numbers in a sample
 
     def __len__(self): return self.count
@@ -143,7 +144,7 @@ def _refuse_chunks(chunk_sizes, num_test, num_train):
 def _refuse_together(f, test, measure):
     "Test points come in chunks, so that each must have a number of its own"
     _, x, y = next(iter(test.pieces(16)))
-    measured, values = measured_values(f, x, y, measure)
+    measured, values = measured_values(f, x, y, measure, test.names)
     if values.ndim and samples_alone(measured, x, y, values): return
     raise ValueError(
         "measure must return a number for each sample where test points stream, and "
@@ -175,8 +176,9 @@ class Stream:
     ):
         refuse_changed(influence)
         self.influence, self.measure, f = influence, measure, influence.f
-        self.test = Samples(f, x_test, y_test, ("x_test", "y_test"))
         alone = x is None and y is None
+        self.test = Samples(f, x_test, y_test, ("x_test", "y_test"),
+                            alone or measure is None)
         self.train = self.test if alone else Samples(f, x, y)
         if measure is not None: _refuse_together(f, self.test, measure)
         self.elements = checked_whole(max_bytes, "max_bytes") // f.theta.element_size()
