@@ -233,8 +233,8 @@ def usable_product(
     if second_order_mode == "gauss_newton": _refuse_outputs(f, x)
     most = min(16, max(2, 2**20 // len(f.theta)))  # a large model: as few as tell
     few = slice(None, None, -(-len(x) // most))
-    given = y[few]
-    x, (theta, y) = x[few], elsewhere(f, x[few], given)
+    x, y = x[few], y[few]
+    theta, y = elsewhere(f, x, y)
     V = torch.randn(len(theta), 2, generator=torch.Generator().manual_seed(0),
                     device="cpu")
     names = (CURVATURES, PLAIN_CURVATURES)
@@ -253,12 +253,7 @@ def usable_product(
             f"({reason or 'they differ'})",
             stacklevel=5)
         product, result = plain, by_plain
-    _symmetric(product, result, f, theta, x, y, V.to(theta))
-    here = f, f.theta, x, given, V.to(theta)
-    at_home, _ = _attempt(product, *here)
-    if at_home is not None: _symmetric(product, at_home, *here,
-                                       beside=(V.to(theta).T @ result).abs().max())
-    return product
+    return _symmetric(product, result, f, theta, x, y, V.to(theta))
 
 # %% ../nbs/16_curvature.ipynb #3ae55c05
 def read_batches(
