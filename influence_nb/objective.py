@@ -18,7 +18,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 import numpy as np
 import torch
@@ -265,26 +265,19 @@ _SWITCHES += [(getattr(_KERNELS, f"{kind}_sdp_enabled"),
 @contextmanager
 def _plain_formulas(f, on_gpu):
     "Formulas that can be differentiated twice, the same for one sample as for many"
-    undone = [torch.backends.cudnn.flags(enabled=False)] * (f.recurrent and on_gpu)
-    if f.undo: undone.append(_undone(f))
-    with ONE_AT_A_TIME, ExitStack() as left:
-        for context in undone: left.enter_context(context)
-        before = [enabled() for enabled, _, _ in _SWITCHES]
-        for _, switch, wanted in _SWITCHES: switch(wanted)
+    own = torch.backends.cudnn.flags(enabled=False) if f.recurrent and on_gpu else None
+    undone = _undone(f) if f.undo else nullcontext()
+    with ONE_AT_A_TIME, own or nullcontext(), undone:
+        turned = [(switch, wanted) for enabled, switch, wanted in _SWITCHES
+                  if enabled() != wanted]
+        for switch, wanted in turned: switch(wanted)
         try: yield
         finally:
-            for (_, switch, _), value in zip(_SWITCHES, before): switch(value)
+            for switch, wanted in turned: switch(not wanted)
 
 # %% ../nbs/13_objective.ipynb #13000021
 #| code-fold: true
 #| code-summary: "Lending and calling a model"
-class _Holder(nn.Module):
-    "Lends a model to a function"
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-    def forward(self, function): return function(self.model)
-
 def call_model(
     model: nn.Module,  # any
     x,  # a tensor, or several as a tuple, a dict or `Inputs`
@@ -294,11 +287,21 @@ def call_model(
     if isinstance(parts, Mapping): return model(**parts)
     return model(*parts) if isinstance(parts, (tuple, list)) else model(x)
 
-def _places(holder, names, parameters):
-    "Every place that holds a parameter of θ → its name; a shared one has several"
-    owner = {id(p): name for name, p in zip(names, parameters)}
-    return {f"{path}.{name}": owner[id(p)] for path, m in holder.named_modules()
-            for name, p in m._parameters.items() if id(p) in owner}
+def _places(model, names):
+    "(module, key, name) of all that holds a parameter of θ; a shared one has several"
+    owner = {id(model.get_parameter(name)): name for name in names}
+    return [(m, key, owner[id(p)]) for m in model.modules()
+            for key, p in m._parameters.items() if id(p) in owner]
+
+@contextmanager
+def _lent(places, pieces):
+    "What `functional_call` does, without looking for the places again at every call"
+    before = [m._parameters[key] for m, key, _ in places]
+    try:
+        for m, key, name in places: m._parameters[key] = pieces[name]
+        yield
+    finally:
+        for (m, key, _), p in zip(places, before): m._parameters[key] = p
 
 # %% ../nbs/13_objective.ipynb #13000023
 class LossOfParameters:
@@ -317,14 +320,14 @@ class LossOfParameters:
         model = getattr(model, "_orig_mod", model)  # what torch.compile has wrapped
         _refuse_model(model, loss)
         self.model, self.loss, self.target = _private_copy(model), loss, target
-        self.holder, self.by_vmap = _Holder(self.model), None  # None: not tried yet
+        self.by_vmap = self.in_double = None  # None: not tried yet; another loss
         self.hooks_tried = self.uneven = False  # hooks taken off; no mean of gradients
-        self.undo, self.in_double = False, None  # what calls leave; another loss
+        self.undo = False  # what calls leave
         self.recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules())
         self.originals = {id(p) for p in model.parameters()}
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
         parameters = [self.model.get_parameter(name) for name in self.names]
-        self.places = _places(self.holder, self.names, parameters)
+        self.places = _places(self.model, self.names)
         self.shapes = [p.shape for p in parameters]
         self.sizes = [p.numel() for p in parameters]
         self.theta = torch.cat([p.flatten() for p in parameters])
@@ -337,10 +340,8 @@ class LossOfParameters:
         return {name: piece.view(shape) for name, piece, shape in pieces}
 
     def under(self, theta, function):  # function(model), with θ as its parameters
-        pieces = self.unflatten(theta)
-        at_theta = {place: pieces[name] for place, name in self.places.items()}
-        with _plain_formulas(self, theta.is_cuda):
-            return functional_call(self.holder, at_theta, function, tie_weights=False)
+        places = _lent(self.places, self.unflatten(theta))
+        with _plain_formulas(self, theta.is_cuda), places: return function(self.model)
 
     def outputs(self, theta, x):  # the model's outputs at θ
         return self.under(theta, lambda model: call_model(model, x))
@@ -398,10 +399,10 @@ def in_precision(
     "A copy of model, parameters and loss in another precision; `f` if it is its own."
     if f.theta.dtype == dtype: return f
     other = copy.copy(f)
-    left = {id(t): t.detach() for m in f.holder.modules() for t in vars(m).values()
+    left = {id(t): t.detach() for m in f.model.modules() for t in vars(m).values()
             if isinstance(t, torch.Tensor)}  # what forward passes left behind
-    other.holder = copy.deepcopy(f.holder, left).to(dtype)
-    other.model, other.theta = other.holder.model, f.theta.to(dtype)
+    other.model, other.theta = copy.deepcopy(f.model, left).to(dtype), f.theta.to(dtype)
+    other.places = _places(other.model, f.names)
     other.loss, other.in_double = _loss_as(f.loss, dtype), None
     return other
 
@@ -1095,6 +1096,7 @@ def _check_loss(f, x, y, names):
             value = f(f.theta, x, y)
             left = first and _traces(f) != before
     except Exception as error:
+        _refuse_call(f, x, names)
         raise ValueError(
             f"loss(model({names[0]}), {names[1]}) failed: check shapes and dtypes of "
             f"{names[0]} ({_describe(x)}) and {names[1]} ({_describe(y)}): "
@@ -1183,7 +1185,6 @@ def check_samples(
     y = as_targets(as_samples(y, names[1], **place))
     if len(x) != len(y): raise ValueError(
         f"{names[0]} and {names[1]} differ in length: {len(x)} and {len(y)}")
-    _refuse_call(f, x, names)
     for check in (_check_labels, _check_loss) if look else ():
         with _undone(f) if f.by_vmap is None else nullcontext(): check(f, x, y, names)
     return x, y
