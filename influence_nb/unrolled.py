@@ -625,7 +625,8 @@ def metasmoothness(
     (Engstrom et al. 2025, Definition 2). Raises `ValueError` for a step that moves no
     parameter, or so large that training diverges."""
     step = checked_number(step, "step", zero=False)
-    direction = torch.as_tensor(direction).to(run.f.theta)
+    like = run.f.theta
+    direction = torch.as_tensor(direction, dtype=like.dtype, device=like.device)
     if direction.shape != (len(run.x),) or not direction.isfinite().all():
         raise ValueError(f"direction must have {len(run.x)} finite entries, got shape "
                          f"{list(direction.shape)}")
