@@ -218,6 +218,8 @@ def polish(
     return fit
 
 # %% ../nbs/52_smallest_change.ipynb #52gr0002
+#| code-fold: true
+#| code-summary: "A small set, sought by refits"
 def grow_by_refits(
     decision: Decision,  # the problem
     fewer_than: int,  # how many points are too many
