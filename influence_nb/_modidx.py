@@ -1799,6 +1799,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                  'influence_nb/smallest_change.py'),
                                               'influence_nb.smallest_change.grow': ( 'smallest_change.html#grow',
                                                                                      'influence_nb/smallest_change.py'),
+                                              'influence_nb.smallest_change.grow_by_refits': ( 'smallest_change.html#grow_by_refits',
+                                                                                               'influence_nb/smallest_change.py'),
                                               'influence_nb.smallest_change.known_bound': ( 'smallest_change.html#known_bound',
                                                                                             'influence_nb/smallest_change.py'),
                                               'influence_nb.smallest_change.least_squares_bound': ( 'smallest_change.html#least_squares_bound',

@@ -214,14 +214,14 @@ KINDS = {name: look for names, look in {
     "b q values rates eigenvalues p_values direction found fresh "
     "sample_weights": shaped(1),
     "B": shaped(1, 2),
-    "batch_size columns count every folds iterations k max_elements max_iter n "
+    "batch_size columns count every folds iterations k max_elements n "
     "n_input neighbors num_points num_samples num_subsets probes rank "
     "repeats segments starts": whole(),
-    "chunk_size limit maxiter num_training steps max_points max_bytes "
+    "maxiter": whole(0, none=True),
+    "chunk_size limit num_training steps max_points max_bytes "
     "segments num_resamples num_random": whole(none=True),
     "num_classes": whole(2, none=True),
-    "num_epochs seed": whole(0),
-    "max_refits": whole(0), "after": whole(-1),
+    "max_iter max_refits num_epochs seed": whole(0), "after": whole(-1),
     "atol dampen damping flip_rate fraction learning_rate max_change momentum "
     "tol train_size test_size largest_budget s near distance wrong": number(),
     "sigma": number(zero=False),
@@ -243,7 +243,7 @@ ELSEWHERE = {
     "Slider.low": real, "Slider.high": real, "Slider.step": real, "Slider.value": real,
     "plot_gaussian_blobs.train": None, "choose_regularization.train": None,
     "plot_blobs.s": number(none=True, below=1e6),  # larger dots are drawn forever
-    "metasmoothness.step": number(zero=False),
+    "metasmoothness.step": number(zero=False), "preconditioned_neumann.steps": whole(0),
     "SegmentedRun.checkpoints": whole(), "TorchMLP.activation": function,
     "EkfacInverse.random_state": seed,
     "least_squares_bound.X": shaped(2), "least_squares_bound.y": shaped(1),

@@ -9,6 +9,7 @@ __all__ = ['SWITCH', 'made_with', 'code_of', 'stored', 'made_by', 'Cost', 'measu
 import ast
 import ctypes
 import datetime
+import dis
 import gc
 import hashlib
 import inspect
@@ -33,9 +34,11 @@ def made_with() -> dict:  # date, cores, and versions of what computes
 
 # %% ../nbs/85_experiments.ipynb #8e1f0a02
 def _names(code):
-    "Global names that a function uses, in its inner functions too"
+    "Global names that a function uses, in its inner functions too; no attributes"
     inner = [constant for constant in code.co_consts if hasattr(constant, "co_names")]
-    return set(code.co_names).union(*map(_names, inner))
+    own = {step.argval for step in dis.get_instructions(code)
+           if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return own.union(*map(_names, inner))
 
 def _text(function):
     "The source of a function without comments and line breaks"

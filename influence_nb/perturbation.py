@@ -21,7 +21,8 @@ def training_input_gradients(
     y_test,  # their targets, [N_test, …]
 ) -> torch.Tensor:  # derivative of the mean test loss by each input, shaped as x
     """How the mean test loss changes when a training input moves and the model is
-    retrained, to first order: equation (3)."""
+    retrained, to first order: equation (3) with n = len(x). For a part of the training
+    points multiply by its share of them."""
     factor = influence.influence_factors(x_test, y_test).mean(0, keepdim=True)
     return -influence.influences_from_factors(factor, x, y,
                                               mode="perturbation")[0] / len(x)

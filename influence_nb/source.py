@@ -38,7 +38,7 @@ def segment_response(
     discrete: bool = False,  # with (1 − ησ)ᴷ, and not the exponential
 ) -> torch.Tensor:  # shaped as σ
     "(1 − S)/σ of equation (1); ηK where σ is zero."
-    flat = values.abs() < 1e-8 / (rate * steps)
+    flat = values.abs() * rate * steps < 1e-8
     some = torch.where(flat, torch.ones_like(values), values)
     if discrete: response = (1 - (1 - rate * some) ** steps) / some
     else: response = -torch.expm1(-rate * steps * some) / some
@@ -190,6 +190,9 @@ def _refuse_run(run, segments, basis):
     if run.update is not sgd_update: raise ValueError(
         "run must have been trained by torch.optim.SGD, whose steps the formula is "
         "about, got one by Adam or AdamW. UnrolledInfluence takes it")
+    if any(not step.options["momentum"] < 1 for step in run.steps): raise ValueError(
+        "run has a momentum of one or more, under which a gradient counts without end: "
+        "use UnrolledInfluence")
     if segments > len(run.steps): raise ValueError(
         f"segments must be at most the {len(run.steps)} steps of the run, got "
         f"{segments}")

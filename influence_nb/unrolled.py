@@ -17,7 +17,8 @@ import torch
 from torch import nn
 from torch.func import grad, vjp, vmap
 from .objective import (Inputs, LossOfParameters, check_samples,
-                                    checked_whole, plain_gradient, vectorizes)
+                                    checked_number, checked_whole, plain_gradient,
+                                    vectorizes)
 from .gradients import counted, gradient_chunks, sample_gradients
 from .curvature import hessian_product, replaceable
 from .influence import NotFittedError
@@ -233,12 +234,14 @@ class TrainingRun:
 
     def retrained(
         self,
-        weights: torch.Tensor,  # of the points, [n] or [m, n]: one as it was, or zero
+        weights,  # of the points, [n] or [m, n]: one as it was, or zero
     ) -> torch.Tensor:  # θ at the end, [p] or [m, p]
         "The end of the same run, batch by batch, with other weights of the points."
-        if weights.shape[-1] != len(self.x):
-            raise ValueError(f"weights must have {len(self.x)} entries in each row, "
-                             f"got shape {list(weights.shape)}")
+        weights = torch.as_tensor(weights, device=self.f.theta.device)
+        n, shape = len(self.x), list(weights.shape)
+        if shape[-1:] != [n] or len(shape) > 2 or not weights.isfinite().all():
+            raise ValueError(f"weights must have {n} finite entries in each row, [{n}] "
+                             f"or [m, {n}], got shape {shape}")
         for theta, _ in states_of(self, weights=weights): pass
         return theta
 
@@ -615,14 +618,18 @@ class UnrolledInfluence(RunInfluence):
 # %% ../nbs/32_unrolled.ipynb #32f00011
 def metasmoothness(
     run: TrainingRun,  # the run
-    direction: torch.Tensor,  # in which the weights of the points go, [n]
+    direction,  # in which the weights of the points go, [n]
     step: float = 0.1,  # h
 ) -> float:  # from −1 to 1: 1 where every parameter goes on as it began
     """How straight the end of a run is in the weights of its points: equation (6)
     (Engstrom et al. 2025, Definition 2). Raises `ValueError` for a step that moves no
     parameter, or so large that training diverges."""
-    if direction.shape != (len(run.x),): raise ValueError(
-        f"direction must have {len(run.x)} entries, got {list(direction.shape)}")
+    step = checked_number(step, "step", zero=False)
+    like = run.f.theta
+    direction = torch.as_tensor(direction, dtype=like.dtype, device=like.device)
+    if direction.shape != (len(run.x),) or not direction.isfinite().all():
+        raise ValueError(f"direction must have {len(run.x)} finite entries, got shape "
+                         f"{list(direction.shape)}")
     weights = 1 + step * direction.new_tensor([0, 1, 2])[:, None] * direction
     start, middle, end = run.retrained(weights)
     weight = (end - start).abs()

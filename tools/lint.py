@@ -71,6 +71,9 @@ def lint_cell(cell):
         table = "".join(output.get("data", {}).get("text/html", ""))
         if re.search(r"\.\.\.</t[dh]>", table): yield "a table that is cut off: ..."
         if output.get("name") == "stderr": yield "saved warning or error text"
+        said = json.dumps(output.get("data", {}).get("text/markdown", ""))
+        if "made by other code" in said and "sentences" not in text:  # the example
+            yield "a stored result of other code"
         if any("widget-view" in k for k in output.get("data", {})):
             yield "saved widget view"
     written = [text] + [json.dumps(output.get("text") or output.get("data", {})
