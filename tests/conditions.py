@@ -177,8 +177,8 @@ def without_entries(kind, blocks):
 
 
 def far_above(kind, n):
-    """Eigenvalues from 1e9 to 1e13 times λ, of n points in four dimensions: what a point
-    of the training set has to itself is what the n × n system says"""
+    """Eigenvalues from 1e9 to 1e13 times λ, of n points in four dimensions: what a
+    training point has to itself is what the n × n system says"""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(n, 4, generator=generator).double()
     y = torch.randn(n, 1, generator=generator).double()
