@@ -69,7 +69,10 @@ class _UnitSized:
         result = self.function(V)
         if self.size is None:
             ratio = (result.abs().max() / V.abs().max()).item()
-            self.size = 2.0 ** round(math.log2(ratio)) if 0 < ratio < math.inf else 1.0
+            if not math.isfinite(ratio): raise ValueError(
+                "a product of A, or of the preconditioner, is NaN or infinite: look "
+                "for such entries, or scale the matrix")
+            self.size = 2.0 ** round(math.log2(ratio)) if ratio > 0 else 1.0
         return result / self.size
 
 # %% ../nbs/21_cg.ipynb #c0a10005

@@ -25,6 +25,7 @@ from .objective import (LossOfParameters, as_samples, as_targets,
 from .training import ConvergenceWarning, fit_to_optimum, natural_unit
 from .gradients import gradient_chunks
 from .curvature import Curvature
+from .influence import SingularHessianError
 from .retraining import leave_one_out_loss
 
 # %% ../nbs/94_choosing.ipynb #4e8e066f
@@ -301,7 +302,8 @@ def _one_fit(model, loss, x, y, lam):
     "Leave-one-out losses from one fit; infinite where there is no optimum"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return leave_one_out_loss(model, loss, x, y, lam).detach()
+        try: return leave_one_out_loss(model, loss, x, y, lam).detach()
+        except SingularHessianError: return torch.full((len(x),), torch.inf)
 
 def choose_regularization(
     model,  # trained, or fresh where λ is found by refitting; not changed

@@ -66,11 +66,13 @@ def damped_weights(
     "The inverse's eigenvalues. Raises `SingularHessianError` where one is rounding."
     damped = values + regularization
     if not damped.numel(): return damped  # of an empty parameter
-    if not damped.min() > 10 * torch.finfo(values.dtype).eps * damped.max():
+    least = torch.finfo(values.dtype).tiny  # below it 1 / damped may be no number
+    if not damped.min() > max(10 * torch.finfo(values.dtype).eps * damped.max(), least):
         raise SingularHessianError(
             f"layer {name!r} has a singular Kronecker approximation: its smallest "
             f"eigenvalue is {values.min():.3e} (largest {values.max():.3e}). Give a "
-            f"hessian_regularization above {1e-6 * values.max().item():.1e}")
+            "hessian_regularization above "
+            f"{max(1e-6 * values.max().item(), least):.1e}")
     return 1 / damped
 
 # %% ../nbs/26_ekfac.ipynb #5942f30a

@@ -129,6 +129,8 @@ def parameter_blocks(
     """Split θ into blocks. Raises `ValueError` for an unknown structure, an unknown
     name, or blocks that miss or share parameters."""
     _known_structure(block_structure)
+    if not len(f.theta): raise ValueError(
+        "the model has no trainable parameters with entries: all of them are empty")
     if block_structure == "full": return {"full": None}
     if block_structure == "parameter": named = {name: [name] for name in f.names}
     elif block_structure == "layer":
@@ -205,6 +207,7 @@ def _solve(influence, G):
         return influence.inverses["full"](G.T).T
     factors = torch.empty_like(G)
     for block, i in influence.blocks.items():
+        if not len(i): continue  # a parameter without entries
         factors[:, i] = influence.inverses[block](G[:, i].T).T
     return factors
 
@@ -354,7 +357,7 @@ class FittedInverse:
 
     def inverses_of(self, whole, blocks, damping):  # {block name: its inverse}
         return {block: self.inverse(whole.block(i, damping[block]))
-                for block, i in blocks.items()}
+                for block, i in blocks.items() if i is None or len(i)}
 
     function_of = _function_of  # to override where not all parameters are treated
 
@@ -490,7 +493,7 @@ class InfluenceFactors(FittedInverse):
     ) -> torch.Tensor:  # I(zᵢ, zᵢ), [N]
         "The influence of each point on its own loss, without the N × N matrix."
         x, y = check_samples(fitted_loss(self), x, y)
-        return torch.cat(list(self._self_scores(x, y)))
+        return _finite(torch.cat(list(self._self_scores(x, y))))
 
 # %% ../nbs/17_influence.ipynb #17e0e010
 class BlockFactors(InfluenceFactors):

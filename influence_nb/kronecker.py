@@ -9,6 +9,7 @@ __all__ = ['kronecker_factors', 'rotated_diagonals', 'BlockInverse', 'LayerInver
 # %% ../nbs/73_kronecker.ipynb #73code02
 #| code-fold: true
 #| code-summary: "Imports of the library"
+import math
 from typing import NamedTuple
 import torch
 from .curvature import Curvature
@@ -223,6 +224,7 @@ def _products(s, alpha):
 
 def _local(places, block):
     "Numbers of parameters in θ → their numbers in the block"
+    if not len(block): return places
     first, size = block[0], len(block)
     if torch.equal(block, torch.arange(size, device=block.device) + first):
         return places - first  # neighbors, as the parameters of a layer mostly are
@@ -293,7 +295,8 @@ def hadamard_terms(
     V, values, U = torch.linalg.svd(D / rows / columns, full_matrices=False)
     r = int((values > tol * values[0]).sum())
     if r * sum(D.shape) >= D.numel(): return None
-    return (V[:, :r] * values[:r] * rows).T, U[:r] * columns
+    size = columns.max()  # all of it beside δ, which has the units of the loss
+    return (V[:, :r] * values[:r] * rows * size).T, U[:r] * (columns / size)
 
 # %% ../nbs/73_kronecker.ipynb #69da6023
 def kronecker_scores(
@@ -336,8 +339,14 @@ def kept_terms(
 # %% ../nbs/73_kronecker.ipynb #b07ce4ac
 #| code-fold: true
 #| code-summary: "A layer's share of the self-influences"
+def _size(D):
+    "The power of two near the root of the largest weight"
+    return 2.0 ** round(math.log2(D.max().item()) / 2) if D.numel() else 1.0
+
 def _own_scores(D, a, delta):
     "A layer's share of the self-influences: Σ D G² for each sample, [N]"
+    size = _size(D)  # of a loss in large units δ² alone would be no number
+    D, delta = D / size**2, delta * size
     if a.shape[-2] > 1 or D.ndim > 2:
         parts = [(D * G.square()).flatten(1).sum(1) for _, G in _gradients(a, delta)]
         return torch.cat(parts)
@@ -392,7 +401,9 @@ def _own_shares(influence, pairs):
     for name, (_, inverse) in _parts(influence).items():
         if isinstance(inverse, KroneckerInverse):
             yield _own_scores(inverse.D, *pairs[name])
-        else: yield pairs[name].square() @ inverse.D
+        else:
+            size = _size(inverse.D)
+            yield (pairs[name] * size).square() @ (inverse.D / size**2)
 
 # %% ../nbs/73_kronecker.ipynb #50acf49b73
 def _has_pieces(influence): return isinstance(influence.inverses, PieceInverses)

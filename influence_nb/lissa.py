@@ -164,6 +164,7 @@ def neumann_series(
     Y[:, i] = y[:, :len(i)]
     converged = torch.ones_like(errors).index_fill(0, i, 0) > 0
     solution, history = Y * (size / scale), torch.stack(history) * size
+    converged &= solution.isfinite().all(0)  # one may be too large for its dtype
     return NeumannResult(solution, history, errors, converged)
 
 # %% ../nbs/22_lissa.ipynb #a7933662

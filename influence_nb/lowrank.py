@@ -24,6 +24,11 @@ def _rounding(values, p):
     relative = 10 * entries.eps + p * torch.finfo(torch.float64).eps
     return relative * values.abs().max().item() + 10 * p * entries.tiny * entries.eps
 
+def _outside(U, B, coefficients):
+    "What columns have beside the span of U: looking twice is enough"
+    rest = B - U @ coefficients
+    return rest - U @ (U.T @ rest)
+
 def _of_hessian(curvature):
     "Whether a matrix may have negative curvature: then Gauss-Newton is a way out"
     return getattr(curvature, "second_order_mode", "hessian") == "hessian"
@@ -78,8 +83,11 @@ class LowRankInverse:
     ) -> torch.Tensor:  # (UΛUᵀ + λI)⁻¹B, [p, k]
         U, damping = self.vectors, self.hessian_regularization
         values, wide = self.values.to(U.dtype)[:, None], B.to(U.dtype)
-        coefficients = U.T @ wide
-        if damping == 0: return (U @ (coefficients / values)).to(B.dtype)
+        coefficients, whole = U.T @ wide, damping == 0 or len(U) == len(values)
+        if whole or values.abs().max() > 1e6 * damping:  # (1) would lose digits
+            X = U @ (coefficients / (values + damping))
+            if not whole: X += _outside(U, wide, coefficients) / damping
+            return X.to(B.dtype)
         taken = U @ (coefficients * (values / (values + damping) / -damping))
         return taken.add_(wide, alpha=1 / damping).to(B.dtype)
 

@@ -240,9 +240,34 @@ def _refuse_rounding(curvature, K):
         f"largest eigenvalue is {largest:.1e} times as large: give one above "
         f"{10 * eps * largest * lam:.1e}, or a model in float64")
 
+# %% ../nbs/24_pushthrough.ipynb #24once01
+#| code-fold: true
+#| code-summary: "A product, and equation (4)"
+def _damping(inverse):
+    "λ, a number, or a column with one for each parameter"
+    damping = inverse.curvature.hessian_regularization
+    return damping[:, None] if isinstance(damping, torch.Tensor) else damping
+
+def _multiplied(inverse, X):
+    "(UᵀU / n + λI)X"
+    total = sum(U.T @ (U @ X) for U in _rows(inverse))
+    return total / inverse.curvature.num_samples + _damping(inverse) * X
+
+def _once(inverse, B):
+    "Equation (4)"
+    damping, rest = _damping(inverse), B.clone()
+    products = torch.cat([U @ (rest / damping) for U in _rows(inverse)])
+    solved, start = torch.cholesky_solve(products, inverse.factor), 0
+    for U in _rows(inverse):
+        rest -= U.T @ solved[start:start + len(U)]
+        start += len(U)
+    return rest / damping
+
 # %% ../nbs/24_pushthrough.ipynb #8966cc93
 class PushThroughInverse:
     "Equation (4), by a Cholesky factor [m, m]; rows come in chunks."
+    steep = False  # whether eigenvalues may be more than ten million times λ
+
     def __init__(
         self,
         curvature,  # a `Curvature` with λ > 0: "gauss_newton" or "empirical_fisher"
@@ -259,6 +284,7 @@ class PushThroughInverse:
         if m * curvature.shape[0] <= max_elements: self.kept = torch.cat([*_rows(self)])
         K = _gram_matrix(self)
         _refuse_rounding(curvature, K)
+        self.steep = bool(K.trace() > 1e7 * curvature.num_samples)
         K.diagonal().add_(curvature.num_samples)
         self.factor = torch.linalg.cholesky(K)
 
@@ -270,15 +296,10 @@ class PushThroughInverse:
         self,
         B: torch.Tensor,  # right-hand sides, [p, k]
     ) -> torch.Tensor:  # (UᵀU / n + λI)⁻¹B, [p, k]
-        damping = self.curvature.hessian_regularization
-        if isinstance(damping, torch.Tensor): damping = damping[:, None]
-        rest = B.to(self.factor.dtype, copy=True)
-        products = torch.cat([U @ (rest / damping) for U in _rows(self)])
-        solved, start = torch.cholesky_solve(products, self.factor), 0
-        for U in _rows(self):
-            rest -= U.T @ solved[start:start + len(U)]
-            start += len(U)
-        return (rest / damping).to(B.dtype)
+        wide = B.to(self.factor.dtype)
+        X = _once(self, wide)
+        for _ in range(2 * self.steep): X += _once(self, wide - _multiplied(self, X))
+        return X.to(B.dtype)
 
     def to(self, device):  # move the factor, the pairs and the curvature
         self.curvature.to(device)
@@ -294,6 +315,10 @@ class PushThroughInverse:
 def _parts(inverse, x):
     "Slices of samples whose products with the rows fit"
     return chunks(len(x), len(inverse.factor) + 4 * x[:1].numel())
+
+def _by_pairs(inverse):
+    "Whether equation (3) is to be used, and loses no digits"
+    return inverse is not None and inverse.pairs is not None and not inverse.steep
 
 def _finite_pairs(f, x, y):
     pairs = row_pairs(f, x, y)
@@ -351,7 +376,7 @@ class PushThroughInfluence(Influence):
 
     def _scores(self, blocks, x_test, y_test, x, y, mode):
         inverse = self.inverses.get("full")
-        if mode == "perturbation" or inverse is None or inverse.pairs is None:
+        if mode == "perturbation" or not _by_pairs(inverse):
             return super()._scores(blocks, x_test, y_test, x, y, mode)
         dtype, parts = self.f.theta.dtype, _parts(inverse, x_test)
         scores = stacked((_pair_scores(inverse, x_test[t], y_test[t], x, y).to(dtype)
@@ -360,7 +385,7 @@ class PushThroughInfluence(Influence):
 
     def _self_scores(self, x, y):
         inverse = self.inverses.get("full")
-        if inverse is None or inverse.pairs is None:
+        if not _by_pairs(inverse):
             yield from super()._self_scores(x, y)
             return
         for part in _parts(inverse, x):

@@ -16,6 +16,7 @@ from .objective import (LossOfParameters, check_samples,
                                     regularized_objective, sample_losses, vectorizes)
 from .training import ConvergenceWarning, GradientSize, newton_minimize
 from .gradients import chunks, sample_gradients
+from .influence import SingularHessianError
 
 # %% ../nbs/18_retraining.ipynb #409b24de
 def losses_at(
@@ -82,7 +83,12 @@ def _systems(f, x, y, indices, R):
     for part in chunks(len(indices), 8 * max(H.numel(), len(x))):
         xi, yi = x[indices[part]], y[indices[part]]
         without = H - own_hessian(xi, yi) / len(x)
-        yield part, xi, yi, torch.linalg.lu_factor(without)
+        lu, pivots, failed = torch.linalg.lu_factor_ex(without)
+        if failed.any(): raise SingularHessianError(
+            f"without point {indices[part][failed > 0][0]} the Hessian has no inverse: "
+            "outputs are saturated, or the data leave a direction of the parameters "
+            "open. Give a hessian_regularization")
+        yield part, xi, yi, (lu, pivots)
 
 # %% ../nbs/18_retraining.ipynb #ff3aac92
 def _solve_each(factors, g):
@@ -199,9 +205,14 @@ def leave_one_out_loss(
     the loss after the Newton step. The weight of the point is taken away, and λ stays.
 
     Exact in linear regression; approximate leave-one-out elsewhere (Rad & Maleki 2020).
-    O(n p³).
+    O(n p³). Warns where such a loss is not finite.
     """
     thetas = newton_step_parameters(model, loss, x, y, None, hessian_regularization)
     f = LossOfParameters(model, loss)
     x, y = check_samples(f, x, y)
-    return _each(f, x, y)(f.of_sample)(thetas, x, y)
+    losses = _each(f, x, y)(f.of_sample)(thetas, x, y)
+    endless = (~losses.isfinite()).sum().item()
+    if endless: warnings.warn(
+        f"for {endless} of {len(x)} points the loss after the Newton step is infinite "
+        "or no number: give a hessian_regularization", ConvergenceWarning, stacklevel=2)
+    return losses

@@ -216,7 +216,9 @@ class Method(NamedTuple):
 
 # %% ../nbs/92_scoring.ipynb #9b30df6b
 def _leave_one_out(t): return leave_one_out_loss(t.model, t.loss, t.x, t.y, t.damping)
-def _out_of_fold(t): return out_of_fold_loss(t.model, t.loss, t.x, t.y, t.damping)
+def _out_of_fold(t):
+    folds = min(5, len(t.x))
+    return out_of_fold_loss(t.model, t.loss, t.x, t.y, t.damping, folds)
 
 ALWAYS = float("inf")
 METHODS = {

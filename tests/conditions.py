@@ -3,6 +3,9 @@ precisions, with losses and inputs scaled, with and without a point far from all
 it keeps its promise, or says that it cannot. Never a wrong number in silence. And a fit
 to an optimum finds the same parameters, whatever loss and inputs are counted in.
 
+At the edge: parameters without entries, curvature many orders above λ, losses in units
+whose squares are no numbers in single precision.
+
 Run by `make test`. Prints every case that is wrong, and a count.
 """
 import copy
@@ -18,7 +21,11 @@ import torch.nn.functional as F
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from influence_nb import (LossOfParameters, TorchMLP, fit_to_optimum,  # noqa: E402
+from influence_nb import (ArnoldiInfluence, BlockCgInfluence,  # noqa: E402
+                          CgInfluence, DirectInfluence, EkfacInfluence,
+                          InverseHarmonicMeanInfluence, LissaInfluence,
+                          LossOfParameters, NystroemSketchInfluence,
+                          PushThroughInfluence, TorchMLP, fit_to_optimum,
                           leave_one_out, relative_error)
 from influence_nb.objective import regularized_objective  # noqa: E402
 from influence_nb.shared_checks import (hard_case, hard_methods,  # noqa: E402
@@ -138,6 +145,96 @@ def one_of_many_minima(seed, scale):
     return "right" if is_minimum(R, parameters_of(model)) else "wrong: no minimum"
 
 
+EVERY = {DirectInfluence: {}, CgInfluence: {}, BlockCgInfluence: {},
+         LissaInfluence: {"maxiter": 20_000}, ArnoldiInfluence: {"rank": 50},
+         NystroemSketchInfluence: {"rank": 50}, PushThroughInfluence: {},
+         InverseHarmonicMeanInfluence: {}, EkfacInfluence: {}}
+
+
+def fitted(kind, model, loss, damping, data, **structure):
+    "One class of EVERY, with what it needs; the same curvature for all but one"
+    fisher = kind is InverseHarmonicMeanInfluence
+    mode = "empirical_fisher" if fisher else "gauss_newton"
+    influence = kind(model, loss, damping, second_order_mode=mode, **structure,
+                     **EVERY[kind])
+    return influence.fit([data])
+
+
+def without_entries(kind, blocks):
+    "A parameter without entries, in a block of its own, changes no number"
+    torch.manual_seed(0)
+    model, x, y = TorchMLP([3, 4, 2]), torch.randn(20, 3).double(), torch.arange(20) % 2
+    plain = fitted(kind, model, F.cross_entropy, 0.1, (x, y), block_structure=blocks)
+    model.none = nn.Parameter(torch.zeros(0, 2).double())
+    empty = fitted(kind, model, F.cross_entropy, 0.1, (x, y), block_structure=blocks)
+    pairs = [(empty.influences(x[:4], y[:4]), plain.influences(x[:4], y[:4])),
+             (empty.self_influences(x, y), plain.self_influences(x, y)),
+             (sum(empty.influences_by_block(x[:4], y[:4]).values()),
+              plain.influences(x[:4], y[:4]))]
+    error = max(relative_error(a, b) for a, b in pairs)
+    # conjugate gradient and the series stop where they stop
+    return "right" if error <= 1e-2 else f"wrong: {error:.1e}"
+
+
+def far_above(kind, n):
+    """Eigenvalues from 1e9 to 1e13 times λ, of n points in four dimensions: what a
+    training point has to itself is what the n × n system says"""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 4, generator=generator).double()
+    y = torch.randn(n, 1, generator=generator).double()
+    worst = 0.0
+    for factor in (1e-9, 1e-11, 1e-13):
+        model = nn.Linear(4, 1, bias=False).double()
+        K, lam = 2 * x @ x.T, factor * (2 * x @ x.T).diagonal().max().item()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                warnings.filterwarnings("ignore", category=DeprecationWarning)
+                influence = fitted(kind, model, F.mse_loss, lam, (x, y))
+                own = influence.self_influences(x, y)
+        except (ValueError, Warning) as why: return f"loud: {why}"
+        r = (2 * (x @ model.weight.T - y)).detach()[:, 0]
+        inner = torch.linalg.eigh(K)
+        weights = torch.where(inner[0] > 1e-9 * inner[0][-1],
+                              inner[0] / (inner[0] + n * lam), 0)
+        hat = (inner[1] * weights) @ inner[1].T
+        worst = max(worst, relative_error(own, n * r**2 * hat.diagonal() / 2))
+    return "right" if worst <= 1e-5 else f"wrong: {worst:.1e}"
+
+
+def in_other_currency(kind, unit):
+    "A loss in other units, in single precision: self-influences are in these units"
+    torch.manual_seed(0)
+    model, x = TorchMLP([3, 4, 2], dtype=torch.float32), torch.randn(20, 3)
+    y, found = torch.arange(20) % 2, []
+    for factor in (1.0, unit):
+        def loss(outputs, y): return factor * F.cross_entropy(outputs, y)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                warnings.filterwarnings("ignore", category=DeprecationWarning)
+                influence = fitted(kind, model, loss, 0.1 * factor, (x, y))
+                found.append(influence.self_influences(x, y).double() / factor)
+        except (ValueError, Warning) as why: return f"loud: {why}"
+    error = relative_error(found[1], found[0])
+    return "right" if error <= 1e-2 else f"wrong: {error:.1e}"
+
+
+def edges():
+    "Every class at the edge: (name, what was asked, outcome)"
+    for kind in EVERY:
+        name = kind.__name__
+        layers = ("layer",) if kind is EkfacInfluence else ("layer", "parameter")
+        for blocks in layers:
+            yield "without entries", f"{name}, {blocks}", without_entries(kind, blocks)
+        if kind not in (InverseHarmonicMeanInfluence, EkfacInfluence):
+            for n in (2, 30):
+                yield "far above λ", f"{name}, {n} points", far_above(kind, n)
+        if kind is InverseHarmonicMeanInfluence: continue
+        for unit in (1e-25, 1e-12, 1e12, 1e20):
+            yield "units", f"{name}, loss × {unit:g}", in_other_currency(kind, unit)
+
+
 # Of a condition of a million, with an outlier on top, in single precision: the Hessian
 # holds no more of its small eigenvalues. In three cases the loss still falls by a sixth
 # at each of the last of fifty steps; in the one with small inputs no part of a step
@@ -173,6 +270,9 @@ def main():
     for name, asked, outcome in fits():
         tally[name, outcome.split(":")[0]] += 1
         if outcome != "right": print(f"{name}, {asked}: {outcome}")
+    for name, asked, outcome in edges():
+        tally[name, outcome.split(":")[0]] += 1
+        if outcome.startswith("wrong"): print(f"{name}, {asked}: {outcome}")
     sweep = itertools.product(CONDITIONS, DTYPES, LOSSES, INPUTS, OUTLIER)
     for condition, dtype, loss_scale, input_scale, outlier in sweep:
         case = hard_case(condition, dtype, loss_scale=loss_scale,
