@@ -352,10 +352,10 @@ def _hidden(ways, H, unit):
     scale, rounding = matrix.abs().max(), 4 * torch.finfo(H.dtype).eps
     if not 0 < scale < torch.inf: return
     matrix, right = matrix / scale, unit[:, None] * ways
+    identity = torch.diag_embed(torch.ones_like(unit))
     if _definite_step(matrix, unit, 1e-2) is not None: return
     for share in (s for s in 10.0 ** -np.arange(1, 15) if s > rounding):
-        shifted = matrix + share * torch.eye(len(H)).to(matrix)
-        factor, failed = torch.linalg.cholesky_ex(shifted)
+        factor, failed = torch.linalg.cholesky_ex(matrix + share * identity)
         if not failed:
             yield from (share * torch.cholesky_solve(right, factor) / unit[:, None]).T
 
