@@ -1063,6 +1063,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'influence_nb/objective.py'),
                                         'influence_nb.objective._after_hooks': ('objective.html#_after_hooks', 'influence_nb/objective.py'),
                                         'influence_nb.objective._all_finite': ('objective.html#_all_finite', 'influence_nb/objective.py'),
+                                        'influence_nb.objective._alone': ('objective.html#_alone', 'influence_nb/objective.py'),
                                         'influence_nb.objective._as_generator': ( 'objective.html#_as_generator',
                                                                                   'influence_nb/objective.py'),
                                         'influence_nb.objective._as_loader': ('objective.html#_as_loader', 'influence_nb/objective.py'),

@@ -379,6 +379,11 @@ def _plain_formulas(f, on_gpu):
 # %% ../nbs/13_objective.ipynb #13000021
 #| code-fold: true
 #| code-summary: "Lending and calling a model"
+@contextmanager
+def _alone(f):
+    "What a call leaves behind is undone, before another thread calls the same copy"
+    with ONE_AT_A_TIME, _undone(f): yield
+
 class _Holder(nn.Module):
     "Lends a model to a function"
     def __init__(self, model):
@@ -447,7 +452,7 @@ class LossOfParameters:
         return self.under(theta, lambda model: call_model(model, x))
 
     def loss_of(self, outputs, y):  # mean loss of a batch with these outputs
-        with _undone(self) if self.undo else nullcontext():
+        with _alone(self) if self.undo else nullcontext():
             return (self.in_double or self.loss)(outputs, _raw(y))
 
     def __call__(self, theta, x, y):  # mean loss of a batch at θ
@@ -1310,7 +1315,7 @@ def check_samples(
     looks = [_check_labels, _check_loss]
     if f.by_vmap is None and _foreign(f): looks.insert(1, _refuse_unsteady)
     for look in looks:
-        with _undone(f) if f.by_vmap is None else nullcontext(): look(f, x, y, names)
+        with _alone(f) if f.by_vmap is None else nullcontext(): look(f, x, y, names)
     return x, y
 
 # %% ../nbs/13_objective.ipynb #13000067
