@@ -15,11 +15,13 @@ import numbers
 import random
 import threading
 import time
+import types
 import warnings
 from collections import deque
 from collections.abc import Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from torch import nn
@@ -114,6 +116,51 @@ def concatenate(
         "the batches differ in shape, as batches that are padded one by one do: "
         f"pad all of them to one length ({error})") from error
 
+# %% ../nbs/13_objective.ipynb #13hook01
+#| code-fold: true
+#| code-summary: "Hooks on parameters"
+def _hooks_of(p):
+    return p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None)
+
+@contextmanager
+def _without_grads(model):
+    "So that an optimizer that a hook calls has nothing to do"
+    kept = [(p, p.grad) for p in model.parameters()]
+    for p, _ in kept: p.grad = None
+    try: yield
+    finally:
+        for p, g in kept: p.grad = g
+
+def _after_hooks(p, g):
+    "What the hooks of a parameter make of a gradient"
+    for hook in (p._backward_hooks or {}).values():
+        changed = hook(g)
+        g = g if changed is None else changed
+    stand_in = p.detach().clone().requires_grad_()
+    stand_in.grad = g
+    for hook in (getattr(p, "_post_accumulate_grad_hooks", None) or {}).values():
+        hook(stand_in)
+    return g if stand_in.grad is None else stand_in.grad
+
+def _refuse_hooks(model, name, p):
+    "Tried on a small gradient: who watches, or clips what is large, leaves it as it is"
+    signs = torch.arange(p.numel(), device=p.device).view(p.shape) % 2 * 2 - 1
+    before = 1e-3 * (1 + torch.rand_like(p.detach())) * signs
+    try:
+        with _without_grads(model): ratio = _after_hooks(p, before.clone()) / before
+    except Exception as error: return warnings.warn(
+        f"a hook on parameter {name!r} fails on a gradient that it is tried on "
+        f"({type(error).__name__}): it is taken to leave gradients alone", stacklevel=4)
+    if ((ratio - 1).abs() < 1e-5).all(): return
+    if 0 < ratio.max() <= 1.0001 * ratio.min() < torch.inf: return warnings.warn(
+        f"a hook scales the gradient of parameter {name!r}, which moves no minimum: "
+        "influences are those of the loss as it is", stacklevel=4)
+    raise ValueError(
+        f"a hook changes the gradient of parameter {name!r} (a mask, a sign, a "
+        "penalty), so that training does not end where the loss is smallest. To freeze "
+        "a part, make it a parameter of its own with requires_grad=False, or a buffer; "
+        "a penalty is hessian_regularization; or take the hook off")
+
 # %% ../nbs/13_objective.ipynb #13000017
 #| code-fold: true
 #| code-summary: "What is refused"
@@ -130,7 +177,9 @@ def _refuse_model(model, loss):
         "that it was made from")
     if torch.is_inference_mode_enabled(): raise ValueError(
         "nothing can be differentiated under torch.inference_mode(): leave it first")
-    for name, p in model.named_parameters(): _refuse_parameter(name, p)
+    for name, p in model.named_parameters():
+        _refuse_parameter(name, p)
+        if p.requires_grad and _hooks_of(p): _refuse_hooks(model, name, p)
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable: raise ValueError("model has no trainable parameters: "
         "set requires_grad on those that were trained")
@@ -194,6 +243,57 @@ def _private_copy(model):
         f"open file? Clear them first ({error})") from error
     return _plain_tables(_uncompiled(copied))
 
+# %% ../nbs/13_objective.ipynb #13rand02
+#| code-fold: true
+#| code-summary: "Generators of one's own"
+_PRIVATE = WeakKeyDictionary()  # private copy of a model → generators within reach
+
+def _set_numpy(generator, state): generator.bit_generator.state = state
+
+def _as_generator(value):
+    "How its state is set, and got; None for anything else"
+    if isinstance(value, np.random.Generator):
+        return partial(_set_numpy, value), lambda: value.bit_generator.state
+    if isinstance(value, (np.random.RandomState, torch.Generator)):
+        return value.set_state, value.get_state
+    if isinstance(value, random.Random) and not isinstance(value, random.SystemRandom):
+        return value.setstate, value.getstate
+
+# %% ../nbs/13_objective.ipynb #13rand03
+#| code-fold: true
+#| code-summary: "Where they are looked for"
+def _within(value):
+    "What a function, an object or a list can reach"
+    if isinstance(value, (list, tuple)): return value[:64]
+    if isinstance(value, dict): return list(value.values())[:64]
+    if isinstance(value, partial): return value.func, value.args, value.keywords
+    value = getattr(value, "__func__", value)
+    if inspect.isfunction(value):
+        names = value.__code__.co_names
+        around = [value.__globals__[k] for k in names if k in value.__globals__]
+        return around + [cell.cell_contents for cell in value.__closure__ or ()]
+    if isinstance(value, (type, torch.Tensor, types.ModuleType)): return ()
+    call = "forward" if isinstance(value, nn.Module) else "__call__"
+    own = getattr(value, "__dict__", {})
+    return [*own.values(), getattr(type(value), call, None)]
+
+def _reach(value, seen, depth=4):
+    if depth < 0 or id(value) in seen or len(seen) > 10_000: return
+    seen[id(value)] = value
+    found = _as_generator(value)
+    if found: yield found
+    else:
+        for part in _within(value): yield from _reach(part, seen, depth - 1)
+
+def _generators(f):
+    "Generators that the model or the loss can reach, looked for once"
+    if f.model not in _PRIVATE:
+        parts = [m for m in f.model.modules()
+                 if not type(m).__module__.startswith("torch.nn.")]
+        try: _PRIVATE[f.model] = list(_reach([*parts, f.loss], {}))
+        except Exception: _PRIVATE[f.model] = []  # an object that lets nobody look
+    return _PRIVATE[f.model]
+
 # %% ../nbs/13_objective.ipynb #13random
 #| code-fold: true
 #| code-summary: "Random numbers, put back"
@@ -208,8 +308,10 @@ def _random_state(f):
     found = [(torch.set_rng_state, torch.get_rng_state())]
     if f.theta.is_cuda: found.append(
         (torch.cuda.set_rng_state, torch.cuda.get_rng_state()))
-    if _foreign(f): found += [(np.random.set_state, np.random.get_state()),
-                              (random.setstate, random.getstate())]
+    if _foreign(f):
+        found += [(np.random.set_state, np.random.get_state()),
+                  (random.setstate, random.getstate())]
+        found += [(put_back, state()) for put_back, state in _generators(f)]
     return found
 
 @contextmanager
@@ -278,6 +380,11 @@ def _plain_formulas(f, on_gpu):
 # %% ../nbs/13_objective.ipynb #13000021
 #| code-fold: true
 #| code-summary: "Lending and calling a model"
+@contextmanager
+def _alone(f):
+    "What a call leaves behind is undone, before another thread calls the same copy"
+    with ONE_AT_A_TIME, _undone(f): yield
+
 def call_model(
     model: nn.Module,  # any
     x,  # a tensor, or several as a tuple, a dict or `Inputs`
@@ -347,7 +454,7 @@ class LossOfParameters:
         return self.under(theta, lambda model: call_model(model, x))
 
     def loss_of(self, outputs, y):  # mean loss of a batch with these outputs
-        with _undone(self) if self.undo else nullcontext():
+        with _alone(self) if self.undo else nullcontext():
             return (self.in_double or self.loss)(outputs, _raw(y))
 
     def __call__(self, theta, x, y):  # mean loss of a batch at θ
@@ -722,6 +829,41 @@ def _evaluated_elsewhere(f, x, y):
     if value.isfinite().all(): return theta, rolled, outputs, value
     return f.theta, y, None, None
 
+# %% ../nbs/13_objective.ipynb #13back01
+#| code-fold: true
+#| code-summary: "What hides gradients"
+_IN_PLACE = (
+    "model or loss changes a parameter, or what its gradient needs, in place while it "
+    "is called, as F.embedding(…, max_norm=…) does: leave it out there, and change the "
+    "parameter once, before (torch.renorm for max_norm), under torch.no_grad()")
+_ON_THE_WAY_BACK = {
+    "inplace": _IN_PLACE, "in-place": _IN_PLACE,
+    "sparse tensors": "model asks for sparse gradients, as F.embedding(…, sparse=True) "
+                      "does: leave sparse=True out"}
+
+def _steps(node):
+    "The names of the steps that lead to a tensor"
+    found, left = set(), [node]
+    while left:
+        node = left.pop()
+        if node is None or node in found: continue
+        found.add(node)
+        left += [before for before, _ in node.next_functions]
+    return [node.name() for node in found]
+
+def _refuse_reentrant(f, theta, x, y):
+    "A checkpoint that takes what it does not get as an input for a constant"
+    theta = theta.detach().requires_grad_()
+    with warnings.catch_warnings(record=True) as caught, torch.enable_grad():
+        warnings.simplefilter("always")
+        try: said = _steps(f(theta, x[:1], y[:1]).grad_fn)
+        except Exception: return
+    said += [str(w.message) for w in caught]
+    signs = "None of the inputs have requires_grad", "CheckpointFunction"
+    if any(sign in part for sign in signs for part in said): raise ValueError(
+        "model calls torch.utils.checkpoint with use_reentrant=True, which hides "
+        "gradients of its parameters: call it with use_reentrant=False")
+
 # %% ../nbs/13_objective.ipynb #13000105
 #| code-fold: true
 #| code-summary: "Why a loop must do"
@@ -731,7 +873,10 @@ def _refuse_one(f, theta, x, y, error):
     except Exception as problem: raise ValueError(
         "the model, or the loss, does not take one sample alone: does a layer mix the "
         f"samples of a batch? ({type(problem).__name__}: {problem})") from problem
+    _refuse_reentrant(f, theta, x, y)
     if not isinstance(error, RuntimeError): raise error
+    for sign, reason in _ON_THE_WAY_BACK.items():
+        if sign in str(error): raise ValueError(reason) from error
     raise ValueError("the loss cannot be differentiated by the parameters: "
                      f"{error}") from error
 
@@ -759,6 +904,7 @@ def _drawn(f):
     "What is another after a random number was drawn"
     def plain(state):
         if isinstance(state, torch.Tensor): return state.numpy().tobytes()
+        if isinstance(state, dict): return repr(state)
         return [part.tobytes() if hasattr(part, "tobytes") else part for part in state]
     return [plain(state) for _, state in _random_state(f)]
 
@@ -781,8 +927,9 @@ def _stand(value):
 def _refuse_changing():
     raise ValueError(
         "model or loss (or measure) draws random numbers, also in evaluation (dropout "
-        "with training=True, noise), or changes with every call (a schedule, a buffer, "
-        "something that it keeps): its loss is no function of its parameters")
+        "with training=True, noise), or changes with every call (a schedule, a "
+        "counter, the time, a buffer, something that it keeps): its loss is no "
+        "function of its parameters")
 
 def _changes(f, theta, x, y):
     "Whether a gradient, of one sample or of two, becomes another one, asked many times"
@@ -797,6 +944,14 @@ def _changes(f, theta, x, y):
             if time.perf_counter() > until: break
     except Exception: return True
     return False
+
+def _refuse_unsteady(f, x, y, names):
+    "Code that is not PyTorch's is asked twice for the loss of two samples"
+    try:
+        first, again = (float(f(f.theta, x[:2], y[:2])) for _ in range(2))
+    except Exception: return  # `_check_loss` will say what is wrong
+    rounding = 100 * torch.finfo(f.theta.dtype).eps
+    if abs(again - first) > rounding * abs(first): _refuse_changing()
 
 def _refuse_traces(f, x, y):
     "Where a call has left something behind, look whether it matters"
@@ -851,6 +1006,7 @@ def vectorizes(
             if not by_loop.any(): plain_gradient(f, f.theta, *whole)  # or it raises
         except Exception as error: _refuse_one(f, theta, x, y, error)
         reason = _why_no_vmap(f, theta, x, y, by_loop)
+        if reason: _refuse_reentrant(f, theta, x, y)
         if reason: _refuse_random(alone(0), by_loop[0])
         f.uneven = y is not given and _is_uneven(f, theta, x, y, by_loop)
         f.by_vmap = reason is None
@@ -1185,8 +1341,10 @@ def check_samples(
     y = as_targets(as_samples(y, names[1], **place))
     if len(x) != len(y): raise ValueError(
         f"{names[0]} and {names[1]} differ in length: {len(x)} and {len(y)}")
-    for check in (_check_labels, _check_loss) if look else ():
-        with _undone(f) if f.by_vmap is None else nullcontext(): check(f, x, y, names)
+    checks = [_check_labels, _check_loss] if look else []
+    if look and f.by_vmap is None and _foreign(f): checks.insert(1, _refuse_unsteady)
+    for check in checks:
+        with _alone(f) if f.by_vmap is None else nullcontext(): check(f, x, y, names)
     return x, y
 
 # %% ../nbs/13_objective.ipynb #13000067

@@ -270,6 +270,7 @@ class GradientSize:
         parts = self.d * theta, rounding * self.d * (theta - self.start)
         self.whole = sum(map(_norm, parts)) + _in_double(value).abs().sqrt()
         unit = self.whole * self.d.square().mean().sqrt()
+        if not self.unit > 0: self.first = self.d, self.whole
         self.unit = max(self.unit, unit.item())
         return self
 
@@ -278,6 +279,10 @@ class GradientSize:
 
     def share(self, g):  # gradients [..., p] → (3) of each
         return _norm(g / self.d) / self.whole.clamp(min=1e-300)
+
+    def at_first(self, g):  # the same in its first units, where θ is not absurd
+        d, whole = self.first
+        return _norm(g / d) / whole.clamp(min=1e-300)
 
     def __call__(self, g):  # gradients [..., p] → the size of each
         return _norm(g) if self.is_ordinary() else self.share(g)
@@ -329,8 +334,69 @@ def _is_at_rest(theta, value, g, step, size):
     else: short = _norm(size.d * step) <= 1e-3 * size.whole
     return bool(short or -(g @ step) <= torch.finfo(g.dtype).eps * value.abs())
 
+# %% ../nbs/12_training.ipynb #12inf002
+#| code-fold: true
+#| code-summary: "Whether the objective rises on one side alone"
+def _rises_backward_only(R, theta, value, noise, way):
+    "Whether R stays level along a way, and rises against it"
+    def rise(share):
+        try: return R(theta + share * way) - value
+        except (RuntimeError, ValueError): return value.new_tensor(torch.inf)
+    if not all(rise(share) <= noise for share in (0.5, 1, 2)): return False
+    back = [rise(-share) for share in (0.5, 1, 2)]
+    return bool(back[0] < back[1] < back[2] and back[2] > 1000 * noise)
+
+def _hidden(ways, H, unit):
+    "The parts of ways [p, k] that H hardly sees in these units; none if it sees all"
+    matrix = _in_double(H) / unit[:, None] / unit
+    scale, rounding = matrix.abs().max(), 4 * torch.finfo(H.dtype).eps
+    if not 0 < scale < torch.inf: return
+    matrix, right = matrix / scale, unit[:, None] * ways
+    identity = torch.diag_embed(torch.ones_like(unit))
+    if _definite_step(matrix, unit, 1e-2) is not None: return
+    for share in (s for s in 10.0 ** -np.arange(1, 15) if s > rounding):
+        factor, failed = torch.linalg.cholesky_ex(matrix + share * identity)
+        if not failed:
+            yield from (share * torch.cholesky_solve(right, factor) / unit[:, None]).T
+
+def _leads_to_infinity(R, theta, value, ways, H, unit):
+    "Whether one of these ways does, or its part that H hardly sees"
+    eps, wide = torch.finfo(theta.dtype).eps, _in_double(torch.stack(ways, 1))
+    noise = 8 * eps * value.abs() + (R(theta * (1 - 8 * eps)) - value).abs()
+    parts = list(wide.T)
+    if isinstance(H, torch.Tensor):
+        for one in (torch.ones_like(unit), unit): parts += _hidden(wide, H, one)
+    return any(_rises_backward_only(R, theta, value, noise, part.to(theta))
+               for part in parts)
+
 # %% ../nbs/12_training.ipynb #12000103
 def _tolerance(theta): return 1e-10 if theta.dtype == torch.float64 else 1e-5
+
+def _newton(R, theta, tol, max_iter, rtol=None):
+    "θ, where it stopped, and whether the minimum is at infinity"
+    gradient, value, size = grad(R), R(theta), GradientSize(theta)
+    g, at_rest, falls, unit, moved = gradient(theta), False, 0, None, 0 * theta
+    rtol = _tolerance(theta) if rtol is None else rtol
+    def is_small(): return _norm(g) <= tol if tol is not None else size(g) <= rtol
+    for iteration in range(max_iter + 1):
+        if at_rest and is_small(): break
+        H, diagonal = _hessian(gradient, theta, g)
+        step = _step(g, H, size.look(theta, value, diagonal))
+        if unit is None: unit = size.d
+        at_rest = _is_at_rest(theta, value, g, step, size)
+        falls = falls + 1 if _is_falling(theta, value, g, step) else 0
+        if iteration == max_iter: break  # what is reached may still be the minimum
+        if falls == 60: break  # a minimum would have been reached: it is at infinity
+        after = _line_search(R, gradient, theta, value, g, step)
+        if after is None: break
+        moved, (theta, value, g) = after[0] - theta, after
+    near = is_small() or (tol is None and size.share(g) <= rtol)
+    if tol is None and not _norm(g) <= rtol: near &= size.at_first(g) <= 1e4 * rtol
+    ways = theta, theta - size.start, 10 * moved
+    endless = bool(falls > 9 and _norm(g) <= (rtol if tol is None else tol)
+                   or near and _leads_to_infinity(R, theta, value, ways, H, unit))
+    there = near and at_rest and not endless
+    return theta, Optimum(_norm(g).item(), iteration, bool(there)), endless
 
 def newton_minimize(
     R,  # objective, a function of θ [p] that returns a scalar
@@ -342,23 +408,7 @@ def newton_minimize(
     """Newton's method, with a dense Hessian or, for many parameters, with its products.
     A step is halved until the objective, or else the gradient, gets smaller (Nocedal &
     Wright 2006, chapters 3 and 7)."""
-    gradient, value, size = grad(R), R(theta), GradientSize(theta)
-    g, at_rest, falls = gradient(theta), False, 0
-    rtol = _tolerance(theta) if rtol is None else rtol
-    def is_small(): return _norm(g) <= tol if tol is not None else size(g) <= rtol
-    for iteration in range(max_iter + 1):
-        if at_rest and is_small(): break
-        H, diagonal = _hessian(gradient, theta, g)
-        step = _step(g, H, size.look(theta, value, diagonal))
-        at_rest = _is_at_rest(theta, value, g, step, size)
-        falls = falls + 1 if _is_falling(theta, value, g, step) else 0
-        if iteration == max_iter: break  # what is reached may still be the minimum
-        if falls == 60: break  # a minimum would have been reached: it is at infinity
-        after = _line_search(R, gradient, theta, value, g, step)
-        if after is None: break
-        theta, value, g = after
-    near = is_small() or (tol is None and size.share(g) <= rtol)
-    return theta, Optimum(_norm(g).item(), iteration, bool(near and at_rest))
+    return _newton(R, theta, tol, max_iter, rtol)[:2]
 
 # %% ../nbs/12_training.ipynb #53a3023a
 def natural_unit(
@@ -400,10 +450,10 @@ def _check_limits(hessian_regularization, tol, max_iter):
     checked_number(0.0 if tol is None else tol, "tol")
     checked_whole(max_iter, "max_iter", least=0)
 
-def _why_no_optimum(optimum, tol, usual):
-    "What the warning says; long steps where the gradient is small lead to infinity"
+def _why_no_optimum(optimum, tol, usual, endless):
+    "What the warning says"
     limit = usual if tol is None else tol
-    if optimum.gradient_norm <= min(limit, usual) and optimum.iterations > 9: return (
+    if endless: return (
         "no optimum found: the minimum is at infinity, the gradient (norm "
         f"{optimum.gradient_norm:.1e}) vanishes only while the parameters grow. Labels "
         "that the inputs separate do this; give a hessian_regularization")
@@ -437,12 +487,12 @@ def fit_to_optimum(
     x, y = check_samples(f, x, y)
     R = regularized_objective(f, x, y, hessian_regularization, sample_weights)
     start = _lbfgs(R, f.theta, tol) if len(f.theta) > 500 else f.theta
-    theta, optimum = newton_minimize(R, start, tol, max_iter)
+    theta, optimum, endless = _newton(R, start, tol, max_iter)
     with torch.no_grad():
         for name, value in f.unflatten(theta).items():
             model.get_parameter(name).copy_(value)
     if not optimum.converged:
         usual = _tolerance(f.theta) * natural_unit(R, f.theta)
-        warnings.warn(_why_no_optimum(optimum, tol, usual), ConvergenceWarning,
-                      stacklevel=2)
+        warnings.warn(_why_no_optimum(optimum, tol, usual, endless),
+                      ConvergenceWarning, stacklevel=2)
     return optimum
