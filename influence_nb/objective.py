@@ -960,6 +960,9 @@ def _refuse_traces(f, x, y):
         if _changes(f, theta, x[:2], y): _refuse_changing()
     f.undo = True
 
+# %% ../nbs/13_objective.ipynb #13state9
+#| code-fold: true
+#| code-summary: "A question that is asked once"
 def first_answer(
     f: LossOfParameters,  # the loss as a function of the parameters
     ask,  # a function without arguments, which calls `f`
