@@ -8,12 +8,11 @@ __all__ = ['COARSE', 'plain_conjugate_gradient', 'CgResult', 'scaled_columns', '
 
 # %% ../nbs/21_cg.ipynb #e342cb97
 import math
-import warnings
 from functools import cached_property
 from typing import NamedTuple
 import torch
 from .objective import (as_precision, checked_number, checked_whole,
-                                    in_precision)
+                                    in_precision, warn)
 from .training import ConvergenceWarning
 from .curvature import Curvature
 from .influence import Influence
@@ -198,18 +197,18 @@ def _warn_unless_solved(result, dtype):
     "Warn with the largest relative residual of the columns that missed their tolerance"
     failed, begun = ~result.converged, result.residual_norms[0] > 0
     idle = result.converged & begun & (result.solution == 0).all(0)
-    if idle.any(): warnings.warn(
+    if idle.any(): warn(
         f"atol is not below the length of {idle.sum()} of {len(idle)} right-hand "
         "sides: nothing was done for them, and their solution is zero",
-        ConvergenceWarning, stacklevel=3)
+        ConvergenceWarning)
     if not failed.any(): return
     reached = result.final_residual_norms / result.residual_norms[0]
     double = ", or compute in double precision" if dtype == torch.float32 else ""
-    warnings.warn(
+    warn(
         f"conjugate gradient did not converge for {failed.sum()} of {len(failed)} "
         f"right-hand sides in {len(result.residual_norms) - 1} iterations: relative "
         f"residual {reached[failed].max().item():.1e}. Raise maxiter, "
-        f"hessian_regularization or rtol{double}", ConvergenceWarning, stacklevel=3)
+        f"hessian_regularization or rtol{double}", ConvergenceWarning)
 
 # %% ../nbs/21_cg.ipynb #c4d8f995
 class CgInverse:

@@ -303,7 +303,8 @@ def _one_fit(model, loss, x, y, lam):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         try: return leave_one_out_loss(model, loss, x, y, lam).detach()
-        except SingularHessianError: return torch.full((len(x),), torch.inf)
+        except SingularHessianError: pass
+    return torch.full((len(x),), torch.inf, device="cpu")
 
 def choose_regularization(
     model,  # trained, or fresh where λ is found by refitting; not changed

@@ -14,7 +14,6 @@ __all__ = ['CURVATURES', 'PLAIN_CURVATURES', 'FEW', 'hessian_product', 'gauss_ne
 import copy
 import hashlib
 import os
-import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
@@ -22,7 +21,8 @@ import torch
 from torch.func import grad, jvp, vjp, vmap
 from .objective import (Batches, LossOfParameters, as_precision,
                                     call_model, check_samples, checked_number,
-                                    concatenate, elsewhere, in_precision, shuffles)
+                                    concatenate, elsewhere, in_precision, shuffles,
+                                    warn)
 from .gradients import chunks, counted, loss_slopes, sample_gradients
 
 # %% ../nbs/16_curvature.ipynb #0b10142c
@@ -255,9 +255,9 @@ def usable_product(
         for product, result in ((fast, by_fast), (plain, by_plain)):
             _symmetric(product, result, *asked)
         return partial(_sooner, fast, plain)
-    warnings.warn(f"curvature by ordinary backpropagation, one column after the other, "
-                  "because vmap or forward mode do not take this model "
-                  f"({reason or 'they differ'})", stacklevel=5)
+    warn(f"curvature by ordinary backpropagation, one column after the other, "
+         "because vmap or forward mode do not take this model "
+         f"({reason or 'they differ'})")
     return _symmetric(plain, by_plain, *asked)
 
 # %% ../nbs/16_curvature.ipynb #3ae55c05

@@ -11,11 +11,11 @@ __all__ = ['point_mask', 'DetectionCurve', 'detection_curve', 'area_under_curve'
 #| code-fold: true
 #| code-summary: "Imports of the library"
 import copy
-import warnings
 from typing import NamedTuple
 import numpy as np
 import torch
 import matplotlib.pyplot as plt
+from .objective import warn
 from .training import (ConvergenceWarning, LossOfParameters, check_samples,
                                    fit_to_optimum)
 from .gradients import per_sample_gradients
@@ -170,9 +170,8 @@ def fit_logistic(
         while objective(theta - length * step) > now + 1e-14 and length > 1e-6:
             length /= 2
         theta = theta - length * step
-    warnings.warn(f"no optimum found: gradient norm {np.linalg.norm(gradient):.1e}; "
-                  "raise max_iter or hessian_regularization", ConvergenceWarning,
-                  stacklevel=2)
+    warn(f"no optimum found: gradient norm {np.linalg.norm(gradient):.1e}; "
+         "raise max_iter or hessian_regularization", ConvergenceWarning)
     return theta
 
 # %% ../nbs/80_detectors.ipynb #7bc84571

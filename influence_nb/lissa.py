@@ -9,12 +9,11 @@ __all__ = ['PROBES', 'FAINT', 'plain_neumann_series', 'largest_eigenvalue', 'Div
 # %% ../nbs/22_lissa.ipynb #9b757f80
 import copy
 import math
-import warnings
 from typing import NamedTuple
 import torch
 from .cg import scaled_columns
 from .influence import Influence, smallest_damping
-from .objective import checked_number, checked_whole
+from .objective import checked_number, checked_whole, warn
 from .training import ConvergenceWarning
 
 # %% ../nbs/22_lissa.ipynb #c0a20010
@@ -261,11 +260,11 @@ def _warn_unless_converged(result, rtol):
         ", and no bound on the error, since the smallest eigenvalue is not known yet")
     single = result.solution.dtype == torch.float32
     double = "compute in double precision, " if single else ""
-    warnings.warn(
+    warn(
         f"the Neumann series did not converge for {failed.sum()} of {len(failed)} "
         f"right-hand sides: relative residual {reached.item():.1e}{bound}, "
         f"rtol {rtol:.0e}. Raise maxiter, hessian_regularization or rtol, {double}"
-        "or use conjugate gradient", ConvergenceWarning, stacklevel=3)
+        "or use conjugate gradient", ConvergenceWarning)
 
 # %% ../nbs/22_lissa.ipynb #cafc4a5f
 class LissaInverse:

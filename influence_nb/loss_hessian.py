@@ -8,12 +8,11 @@ __all__ = ['DENSE_OUTPUTS', 'MANY_COLUMNS', 'LossHessian', 'loss_hessian', 'cota
 # %% ../nbs/70_loss_hessian.ipynb #70code02
 #| code-fold: true
 #| code-summary: "Imports of the library"
-import warnings
 from typing import NamedTuple
 import torch
 from .pushthrough import loss_hessian_columns
 from .gradients import loss_slopes, output_gradients
-from .objective import LossOfParameters
+from .objective import LossOfParameters, warn
 
 # %% ../nbs/70_loss_hessian.ipynb #e0c2f6c8
 #| code-fold: true
@@ -220,7 +219,7 @@ def cotangents(
         yield _draw(hessian, outputs, generator)
         return
     C = outputs[0].numel()
-    if C > MANY_COLUMNS: warnings.warn(
+    if C > MANY_COLUMNS: warn(
         f"fisher='exact' pulls about {C:,} columns back for every sample, one for each "
-        "output: fisher='sampled' needs one", stacklevel=2)
+        "output: fisher='sampled' needs one")
     yield from _columns(hessian, outputs)

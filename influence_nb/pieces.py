@@ -18,7 +18,7 @@ from torch import nn
 from torch.func import vjp, vmap
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
-from .objective import ONE_AT_A_TIME, LossOfParameters, call_model
+from .objective import ONE_AT_A_TIME, LossOfParameters, call_model, warn
 
 # %% ../nbs/72_pieces.ipynb #023cc9c4
 class Use(NamedTuple):
@@ -500,9 +500,9 @@ def _say_which(f, pieces):
     modules = dict(f.model.named_modules())
     named = [f"{piece.name!r} ({piece.why})" for piece in lost
              if isinstance(modules.get(piece.block, f.model), _MATRIX_LAYERS)]
-    if named: warnings.warn(
+    if named: warn(
         f"the gradient of layer {', '.join(named)} is no sum of pairs: it gets an "
-        "exact block or a diagonal in place of a Kronecker form", stacklevel=2)
+        "exact block or a diagonal in place of a Kronecker form")
 
 def _closeness(t): return torch.finfo(t.dtype).eps ** 0.4
 

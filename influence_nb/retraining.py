@@ -8,12 +8,12 @@ __all__ = ['losses_at', 'leave_one_out_parameters', 'leave_one_out', 'newton_ste
 # %% ../nbs/18_retraining.ipynb #ece7c764
 #| code-fold: true
 #| code-summary: "Imports of the library"
-import warnings
 import torch
 from torch.func import grad, jacrev, vmap
 from .data import as_indices
 from .objective import (LossOfParameters, check_samples,
-                                    regularized_objective, sample_losses, vectorizes)
+                                    regularized_objective, sample_losses, vectorizes,
+                                    warn)
 from .training import ConvergenceWarning, GradientSize, newton_minimize
 from .gradients import chunks, sample_gradients
 from .influence import SingularHessianError
@@ -69,7 +69,7 @@ def _start(model, loss, x, y, indices, hessian_regularization):
                    "measuring from the one that Newton's method finds next to it "
                    f"(gradient norm {optimum.gradient_norm:.1e}); "
                    "call fit_to_optimum first")
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        warn(message, ConvergenceWarning)
     return f, x, y, indices, R, size
 
 # %% ../nbs/18_retraining.ipynb #32f76e3d
@@ -119,7 +119,7 @@ def _retrain(f, x, y, indices, R, size):
                 message = (f"without point {indices[part][b]} no optimum was found: "
                            f"stopped at gradient norm {optimum.gradient_norm:.1e}; "
                            "give a hessian_regularization")
-                warnings.warn(message, ConvergenceWarning, stacklevel=3)
+                warn(message, ConvergenceWarning)
         retrained.append(thetas)
     return torch.cat(retrained)
 
@@ -212,7 +212,7 @@ def leave_one_out_loss(
     x, y = check_samples(f, x, y)
     losses = _each(f, x, y)(f.of_sample)(thetas, x, y)
     endless = (~losses.isfinite()).sum().item()
-    if endless: warnings.warn(
+    if endless: warn(
         f"for {endless} of {len(x)} points the loss after the Newton step is infinite "
-        "or no number: give a hessian_regularization", ConvergenceWarning, stacklevel=2)
+        "or no number: give a hessian_regularization", ConvergenceWarning)
     return losses

@@ -11,13 +11,12 @@ __all__ = ['ALWAYS', 'METHODS', 'LONG_RUN', 'UNREST', 'COUNTED', 'ONE_FIT', 'mod
 #| code-summary: "Imports of the module"
 import importlib.util
 import time
-import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
 import numpy as np
 import torch
 from .objective import (Inputs, LossOfParameters, check_samples,
-                                    from_array)
+                                    from_array, warn)
 from .training import ConvergenceWarning
 from .gradients import chunks, per_sample_gradients
 from .curvature import Curvature
@@ -272,8 +271,8 @@ def _announce(name, n, p, seconds_each):
     gigabytes = 8e-9 * p**2 if METHODS[name].dense else 0
     if seconds <= LONG_RUN and gigabytes <= 4: return
     memory = f" and {gigabytes:.1f} GB" if gigabytes > 1 else ""
-    warnings.warn(f"{name} of {n} points and {p} parameters: about {seconds:.0f} s"
-                  f"{memory}; method='loss' takes seconds", stacklevel=6)
+    warn(f"{name} of {n} points and {p} parameters: about {seconds:.0f} s"
+         f"{memory}; method='loss' takes seconds")
 
 # %% ../nbs/92_scoring.ipynb #0608939a
 #| code-fold: true
@@ -298,7 +297,7 @@ def _damping(f, x, y, candidates, given):
         if not without:
             advice = "give a hessian_regularization, or use method='loss'"
             raise ValueError(f"{why}: {advice}") from error
-        warnings.warn(f"{why}, going on without it", stacklevel=6)
+        warn(f"{why}, going on without it")
         return 0.0, 0.0, without
 
 # %% ../nbs/92_scoring.ipynb #5a6f0c17
@@ -321,16 +320,16 @@ def _first_that_works(task, candidates, seconds_each):
     for name in candidates:
         seconds = METHODS[name].products(n, p) * seconds_each
         if name != candidates[0] and seconds > LONG_RUN:
-            warnings.warn(f"{name} would take about {seconds:.0f} s, "
-                          "going on without it", stacklevel=6)
+            warn(f"{name} would take about {seconds:.0f} s, "
+                 "going on without it")
             continue
         _announce(name, n, p, seconds_each)
         try: return _finite_scores(task, name), name
         except (ValueError, NotImplementedError) as error:
             if name == candidates[-1]: raise
             why = _in_words(error.__cause__ or error)
-            warnings.warn(f"{name} does not work for this model, "
-                          f"going on without it: {why}", stacklevel=6)
+            warn(f"{name} does not work for this model, "
+                 f"going on without it: {why}")
 
 # %% ../nbs/92_scoring.ipynb #5a6f0d01
 UNREST = 0.1  # the share of the gradients above which a model is called untrained
@@ -360,21 +359,21 @@ def unrest(
 #| code-summary: "The warnings"
 def _warn_of_fit(f, x, y, given, guess):
     "Say so where the model was not trained, or has learned every label by heart"
-    if (given == guess).all(): return warnings.warn(
+    if (given == guess).all(): return warn(
         "the model reproduces every given label: either none is wrong, or they were "
         "learned by heart and little is left to see. Score an earlier checkpoint, or "
-        "train with a larger penalty", stacklevel=6)
+        "train with a larger penalty")
     try:
         share, outputs = unrest(f, x, y), _outputs(f, x)
         constant = outputs.mean(0, keepdim=True).expand_as(outputs)
         nothing = f.loss_of(outputs, y) >= f.loss_of(constant, y)
     except Exception: return  # this model has no such gradients; the list goes on
-    if nothing or share > UNREST: warnings.warn(
+    if nothing or share > UNREST: warn(
         "the model does not look trained on these labels: "
         + ("a constant guess has no larger loss" if nothing else
            f"{share:.0%} of its gradients do not cancel")
         + ". Train it on x and y first, or take the list with care",
-        ConvergenceWarning, stacklevel=6)
+        ConvergenceWarning)
 
 # %% ../nbs/92_scoring.ipynb #5a6f0f01
 #| code-fold: true

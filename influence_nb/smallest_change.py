@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import grad
 from .objective import (LossOfParameters, check_samples, checked_number,
-                                    checked_whole, regularized_objective)
+                                    checked_whole, regularized_objective, warn)
 from .training import ConvergenceWarning, fit_to_optimum, newton_minimize
 from .gradients import gradient_chunks
 from .curvature import Curvature
@@ -324,9 +324,9 @@ def _start_decision(decision):
         "model has no optimum on these data: give the hessian_regularization that it "
         "was trained with")
     if (start.theta - f.theta).norm() > 1e-3 * (1 + f.theta.norm()):
-        warnings.warn("model is not at an optimum: changes are counted from the one "
-                      "next to it; call fit_to_optimum first",
-                      ConvergenceWarning, stacklevel=3)
+        warn("model is not at an optimum: changes are counted from the one "
+             "next to it; call fit_to_optimum first",
+             ConvergenceWarning)
     if start.answer == 0: raise ValueError(
         "question(model) is zero: there is no decision to turn")
     return start
@@ -455,9 +455,9 @@ def _refitted(f, x, y, rows, damping):
     "The optimum without some rows; warns where there is none"
     R = regularized_objective(f, *changed_data(x, y, rows), damping)
     theta, optimum = newton_minimize(R, f.theta, rtol=gradient_tolerance(f.theta))
-    if not optimum.converged: warnings.warn(
+    if not optimum.converged: warn(
         f"without {len(rows)} points no optimum was found: stopped at gradient norm "
-        f"{optimum.gradient_norm:.1e}", ConvergenceWarning, stacklevel=3)
+        f"{optimum.gradient_norm:.1e}", ConvergenceWarning)
     return theta
 
 # %% ../nbs/52_smallest_change.ipynb #c00361c5

@@ -12,7 +12,6 @@ __all__ = ['MOVED', 'MOST_FITTED', 'PREDICTABLE', 'MOST_PARAMETERS', 'MOST_WORK'
 #| code-fold: true
 #| code-summary: "Imports of the module"
 import re
-import warnings
 from contextlib import contextmanager, suppress
 from itertools import combinations
 from typing import NamedTuple
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.nn.utils import vector_to_parameters
+from .objective import warn
 from .training import (ConvergenceWarning, LossOfParameters,
                                    check_samples, natural_unit, newton_minimize)
 from .gradients import chunks
@@ -305,9 +305,9 @@ def estimator_twin(
     twin, moved = _at_optimum(make(_last_step(fitted), x, y))
     why = ("was it trained on others?" if fitted is estimator else
            "do its columns differ much in scale? Put a StandardScaler before it.")
-    if moved > MOVED: warnings.warn(
+    if moved > MOVED: warn(
         f"the fitted estimator is {moved:.0%} away from the optimum on these rows and "
-        f"labels: {why} Going on from the optimum", ConvergenceWarning, stacklevel=2)
+        f"labels: {why} Going on from the optimum", ConvergenceWarning)
     return twin
 
 # %% ../nbs/55_any_labels.ipynb #anyl033
@@ -869,14 +869,13 @@ def _warn_of_probabilities(p, coded, count):
     "Say so where the model has nothing to say, or has learned the labels by heart"
     answers = np.eye(p.shape[1])[coded.codes]
     def squares(guess): return ((guess - answers) ** 2).sum()
-    if (p.argmax(1) == coded.codes).all(): warnings.warn(
+    if (p.argmax(1) == coded.codes).all(): warn(
         "the probabilities agree with every given label: either none is wrong, or the "
-        "model has seen these rows and learned them by heart. Give held-out ones",
-        stacklevel=4)
-    elif squares(p) >= squares(answers.mean(0)): warnings.warn(
+        "model has seen these rows and learned them by heart. Give held-out ones")
+    elif squares(p) >= squares(answers.mean(0)): warn(
         "the model does not look trained: to guess each class by its share is no worse "
-        "in the mean square. Take the list with care", ConvergenceWarning, stacklevel=4)
-    elif not count.trusted: warnings.warn(str(count), stacklevel=4)
+        "in the mean square. Take the list with care", ConvergenceWarning)
+    elif not count.trusted: warn(str(count))
 
 # %% ../nbs/55_any_labels.ipynb #anyl61b0
 def _check_lengths(X, y, estimator):
@@ -980,7 +979,7 @@ def with_witnesses(
     count = None if p is None else count_wrong(codes, p, basis)
     if pred_probs is not None: _warn_of_probabilities(p, coded, count)
     elif count is not None and not count.trusted:
-        warnings.warn(str(count), stacklevel=4)
+        warn(str(count))
     scores = _lifted(ranked.scores, conflicting(groups, codes))
     why = reasons(X if small else None, coded, judged.fitted if p is None else p,
                   groups, rows)

@@ -10,7 +10,6 @@ __all__ = ['NEWTON_ELEMENTS', 'ORDINARY', 'TorchLogisticRegression', 'TorchMLP',
 # %% ../nbs/12_training.ipynb #453af2fe
 #| code-fold: true
 #| code-summary: "Imports of the library"
-import warnings
 from typing import NamedTuple
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from torch.func import grad, jacrev, vjp
 import matplotlib.pyplot as plt
 from .objective import (Batches, LossOfParameters, call_model,
                                     check_samples, checked_number, checked_whole,
-                                    regularized_objective)
+                                    regularized_objective, warn)
 
 # %% ../nbs/12_training.ipynb #49dbe6b8
 class TorchLogisticRegression(nn.Module):
@@ -493,6 +492,6 @@ def fit_to_optimum(
             model.get_parameter(name).copy_(value)
     if not optimum.converged:
         usual = _tolerance(f.theta) * natural_unit(R, f.theta)
-        warnings.warn(_why_no_optimum(optimum, tol, usual, endless),
-                      ConvergenceWarning, stacklevel=2)
+        warn(_why_no_optimum(optimum, tol, usual, endless),
+             ConvergenceWarning)
     return optimum
