@@ -250,7 +250,9 @@ def usable_product(
     by_fast, reason = _attempt(fast, *asked)
     if by_fast is None and by_plain is None:
         _refuse_twice(f, second_order_mode, problem)
-    if by_plain is None: return _symmetric(fast, by_fast, *asked)
+    no_number = by_plain is not None and not by_plain.isfinite().all()
+    if by_plain is None or by_fast is not None and no_number:
+        return _symmetric(fast, by_fast, *asked)
     if by_fast is not None and (by_fast - by_plain).norm() <= 1e-2 * by_plain.norm():
         for product, result in ((fast, by_fast), (plain, by_plain)):
             _symmetric(product, result, *asked)

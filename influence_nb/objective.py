@@ -18,11 +18,11 @@ import threading
 import time
 import types
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from torch import nn
@@ -264,7 +264,7 @@ def _private_copy(model):
 # %% ../nbs/13_objective.ipynb #13rand02
 #| code-fold: true
 #| code-summary: "Generators of one's own"
-_PRIVATE = WeakKeyDictionary()  # private copy of a model → generators within reach
+_PRIVATE = weakref.WeakKeyDictionary()  # private copy of a model → generators within reach
 
 def _set_numpy(generator, state): generator.bit_generator.state = state
 
@@ -412,6 +412,11 @@ def call_model(
     if isinstance(parts, Mapping): return model(**parts)
     return model(*parts) if isinstance(parts, (tuple, list)) else model(x)
 
+class _Originals(list):
+    "Parameters of the user's model, which may be gone tomorrow; they do not travel"
+    def __init__(self, parameters=()): super().__init__(map(weakref.ref, parameters))
+    def __reduce__(self): return _Originals, ()
+
 def _places(model, names):
     "(module, key, name) of all that holds a parameter of θ; a shared one has several"
     owner = {id(model.get_parameter(name)): name for name in names}
@@ -449,7 +454,7 @@ class LossOfParameters:
         self.hooks_tried = self.uneven = False  # hooks taken off; no mean of gradients
         self.undo = False  # what calls leave
         self.recurrent = any(isinstance(m, nn.RNNBase) for m in model.modules())
-        self.originals = {id(p) for p in model.parameters()}
+        self.originals = _Originals(model.parameters())
         self.names = [name for name, p in model.named_parameters() if p.requires_grad]
         parameters = [self.model.get_parameter(name) for name in self.names]
         self.places = _places(self.model, self.names)
@@ -1194,8 +1199,9 @@ def _leaves(node, seen):
 
 def _refuse_penalty(f, value):
     if not value.requires_grad: return
+    originals = [own() for own in f.originals]  # None for one that is gone
     leaves = _leaves(value.grad_fn, set())
-    if not any(id(leaf) in f.originals for leaf in leaves): return
+    if not any(leaf is own for leaf in leaves for own in originals): return
     if any("forward" in vars(m) for m in f.model.modules()): raise ValueError(
         "model has a forward that was replaced by a function with the model in it, so "
         "that a copy uses the parameters of the original: define forward in the class; "
