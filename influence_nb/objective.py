@@ -264,7 +264,7 @@ def _private_copy(model):
 # %% ../nbs/13_objective.ipynb #13rand02
 #| code-fold: true
 #| code-summary: "Generators of one's own"
-_PRIVATE = weakref.WeakKeyDictionary()  # private copy of a model → generators within reach
+_PRIVATE = weakref.WeakKeyDictionary()  # private copy → generators within reach
 
 def _set_numpy(generator, state): generator.bit_generator.state = state
 
