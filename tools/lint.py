@@ -70,6 +70,9 @@ def lint_cell(cell):
         if output["output_type"] == "error": yield "saved error"
         table = "".join(output.get("data", {}).get("text/html", ""))
         if re.search(r"\.\.\.</t[dh]>", table): yield "a table that is cut off: ..."
+        plain = "".join(output.get("data", {}).get("text/plain", ""))
+        if re.search(r"<[\w. ]+ at 0x", plain) and not table:
+            yield "the address of an object: end the cell with ;"
         if output.get("name") == "stderr": yield "saved warning or error text"
         said = json.dumps(output.get("data", {}).get("text/markdown", ""))
         if "made by other code" in said and "sentences" not in text:  # the example
