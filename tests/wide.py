@@ -340,10 +340,10 @@ def harmonic_mean():
 def smallest_changes(first=100, count=20):
     "Fresh problems of twelve points: one more than the smallest of all sets, at most"
     page = of_chapter("52_smallest_change", "2e47666e", "502363f2", "7f1c0130",
-                      module="influence_nb.smallest_change")
-    pairs = [page["small_problem"](seed) for seed in range(first, first + count)]
-    assert all(found - true in (0, 1) for true, found in pairs), pairs
-    return f"{sum(found == true for true, found in pairs)} of {count} smallest"
+                      module="influence_nb.smallest_change", before="exhaustive = ")
+    found = [page["small_problem"](seed) for seed in range(first, first + count)]
+    assert all(size - true in (0, 1) for true, size, _ in found), found
+    return f"{sum(size == true for true, size, _ in found)} of {count} smallest"
 
 
 def preconditioners():
