@@ -2121,7 +2121,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                'influence_nb/unrolled.py'),
                                        'influence_nb.unrolled.UnrolledInfluence.self_influences': ( 'unrolled.html#unrolledinfluence.self_influences',
                                                                                                     'influence_nb/unrolled.py'),
-                                       'influence_nb.unrolled._ahead': ('unrolled.html#_ahead', 'influence_nb/unrolled.py'),
                                        'influence_nb.unrolled._back_in_order': ('unrolled.html#_back_in_order', 'influence_nb/unrolled.py'),
                                        'influence_nb.unrolled._blocks': ('unrolled.html#_blocks', 'influence_nb/unrolled.py'),
                                        'influence_nb.unrolled._fitted': ('unrolled.html#_fitted', 'influence_nb/unrolled.py'),

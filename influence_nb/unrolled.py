@@ -11,7 +11,6 @@ __all__ = ['BLOCK_ELEMENTS', 'PIECE_ELEMENTS', 'QUERY_ELEMENTS', 'sgd_update', '
 # %% ../nbs/32_unrolled.ipynb #520abcc9
 import copy
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from itertools import islice
 from typing import NamedTuple
 import torch
@@ -449,22 +448,6 @@ def _side_by_side(work, blocks, threads):
         with ThreadPoolExecutor(threads) as pool: return list(pool.map(alone, blocks))
     finally: torch.set_num_threads(before)  # for threads to come
 
-def _ahead(work, threads):
-    "What `work()` returns until None; with several threads the next one meanwhile"
-    if threads == 1: return (yield from iter(work, None))
-    before, context = torch.get_num_threads(), copy_context()
-    def alone():
-        torch.set_num_threads(1)  # of this thread
-        return work()
-    with ThreadPoolExecutor(1) as pool:
-        def begun(): return pool.submit(context.run, alone)
-        try:
-            coming = begun()
-            while (made := coming.result()) is not None:
-                coming = begun()
-                yield made
-        finally: torch.set_num_threads(before)
-
 # %% ../nbs/32_unrolled.ipynb #32f00063
 @derivative_sweep.fast
 def _sweep_in_columns(run, states, queries):
@@ -495,11 +478,10 @@ def _swept(run, states, queries, modules):
         return column_batches(run.f, modules, thetas, run.x[together],
                               run.y[together], [len(r) for r in rows], inputs,
                               units and [units[number][0] for number, _ in part])
-    lanes, rooms, pieces = _shared(blocks, threads), None, _pieces(run, states, width)
-    def next_piece():
-        piece = next(pieces, None)
-        return None if piece is None else (piece, prepared(piece))
-    for piece, batches in _ahead(next_piece, threads):
+    lanes, rooms = _shared(blocks, threads), None
+    for piece in _pieces(run, states, width):
+        parts = _side_by_side(prepared, _shared(piece, threads), threads)
+        batches = sum(parts, [])
         rooms = rooms or [batches[0].room() for _ in lanes]
         def back(lane):
             own, room = lane
