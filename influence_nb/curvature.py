@@ -21,8 +21,8 @@ import torch
 from torch.func import grad, jvp, vjp, vmap
 from .objective import (Batches, LossOfParameters, as_precision,
                                     call_model, check_samples, checked_number,
-                                    concatenate, elsewhere, in_precision, shuffles,
-                                    warn)
+                                    concatenate, derivative, elsewhere, in_precision,
+                                    shuffles, warn)
 from .gradients import chunks, counted, loss_slopes, sample_gradients
 
 # %% ../nbs/16_curvature.ipynb #0b10142c
@@ -101,21 +101,9 @@ def plain_hessian_product(
     theta = theta.detach().requires_grad_()
     def products(model):
         loss = f.loss_of(call_model(model, x), y) * len(x)
-        g = _slope(loss, theta)
-        return torch.stack([_pull(g, theta, v) for v in V.T], 1)
+        g = derivative(loss, theta, again=True)
+        return torch.stack([derivative(g, theta, v) for v in V.T], 1)
     with torch.enable_grad(): return f.under(theta, products)
-
-def _slope(value, inputs, v=None):
-    "A gradient to be differentiated again; zero where a value has none"
-    if not value.requires_grad: return torch.zeros_like(inputs)
-    return torch.autograd.grad(value, inputs, v, create_graph=True,
-                               materialize_grads=True)[0]
-
-def _pull(outputs, inputs, v):
-    "The derivative of vᵀ outputs by the inputs; zero where there is none"
-    if not outputs.requires_grad: return torch.zeros_like(inputs)
-    return torch.autograd.grad(outputs, inputs, v, retain_graph=True,
-                               materialize_grads=True)[0]
 
 # %% ../nbs/16_curvature.ipynb #16000003
 def plain_gauss_newton_product(
@@ -130,10 +118,12 @@ def plain_gauss_newton_product(
     def products(model):
         outputs = call_model(model, x)
         u = torch.zeros_like(outputs, requires_grad=True)
-        Jt_u = _slope(outputs, theta, u)
+        Jt_u = derivative(outputs, theta, u, again=True)
         o = outputs.detach().requires_grad_()
-        slope = _slope(f.loss_of(o, y) * len(x), o)
-        def product(v): return _pull(outputs, theta, _pull(slope, o, _pull(Jt_u, u, v)))
+        slope = derivative(f.loss_of(o, y) * len(x), o, again=True)
+        def product(v):
+            moved = derivative(slope, o, derivative(Jt_u, u, v))
+            return derivative(outputs, theta, moved)
         return torch.stack([product(v) for v in V.T], 1)
     with torch.enable_grad(): return f.under(theta, products)
 
@@ -257,7 +247,7 @@ def usable_product(
         for product, result in ((fast, by_fast), (plain, by_plain)):
             _symmetric(product, result, *asked)
         return partial(_sooner, fast, plain)
-    warn(f"curvature by ordinary backpropagation, one column after the other, "
+    warn("curvature by ordinary backpropagation, one column after the other, "
          "because vmap or forward mode do not take this model "
          f"({reason or 'they differ'})")
     return _symmetric(plain, by_plain, *asked)

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import grad, jacrev, vjp, vmap
 from .objective import (ONE_AT_A_TIME, LossOfParameters, call_model,
-                                    check_samples,
-                                    plain_gradient, vectorizes)
+                                    check_samples, derivative, plain_gradient,
+                                    vectorizes)
 
 # %% ../nbs/14_gradients.ipynb #76776d42
 #| code-fold: true
@@ -274,14 +274,8 @@ def loss_slopes(
     except RuntimeError:
         if f.by_vmap is not False: raise
     o = outputs.detach().requires_grad_()
-    with torch.enable_grad():
-        loss = of_batch(o)
-        slope = torch.zeros_like(o) if not loss.requires_grad else torch.autograd.grad(
-            loss, o, create_graph=True, materialize_grads=True)[0]
-    def pull(v):
-        if not slope.requires_grad: return torch.zeros_like(o),
-        return torch.autograd.grad(slope, o, v, retain_graph=True,
-                                   materialize_grads=True)
+    with torch.enable_grad(): slope = derivative(of_batch(o), o, again=True)
+    def pull(v): return derivative(slope, o, v),
     return slope.detach(), pull
 
 # %% ../nbs/14_gradients.ipynb #2c5f0526
@@ -331,11 +325,6 @@ def layer_products(
 # %% ../nbs/14_gradients.ipynb #14000001
 #| code-fold: true
 #| code-summary: "The same, one entry of x after the other"
-def _slope_of(value, theta):
-    if not value.requires_grad: return torch.zeros_like(theta)
-    return torch.autograd.grad(value, theta, retain_graph=True,
-                               materialize_grads=True)[0]
-
 def _mixed_by_loop(f, theta, x, y):
     "[n, *x.shape[1:], p], by ordinary backpropagation"
     theta = theta.detach().requires_grad_()
@@ -343,10 +332,8 @@ def _mixed_by_loop(f, theta, x, y):
         point = point.detach().requires_grad_()
         def backward(model):
             value = f.loss_of(call_model(model, point), target)
-            if not value.requires_grad: in_x = point
-            else: in_x = torch.autograd.grad(value, point, create_graph=True,
-                                             materialize_grads=True)[0]
-            rows = [_slope_of(g, theta) for g in in_x.flatten()]
+            in_x = derivative(value, point, again=True)
+            rows = [derivative(g, theta) for g in in_x.flatten()]
             return torch.stack(rows).view(*point.shape[1:], len(theta))
         with torch.enable_grad(): return f.under(theta, backward)
     return torch.stack([of_one(x[i:i + 1], y[i:i + 1]) for i in range(len(x))])

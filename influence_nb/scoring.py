@@ -320,8 +320,7 @@ def _first_that_works(task, candidates, seconds_each):
     for name in candidates:
         seconds = METHODS[name].products(n, p) * seconds_each
         if name != candidates[0] and seconds > LONG_RUN:
-            warn(f"{name} would take about {seconds:.0f} s, "
-                 "going on without it")
+            warn(f"{name} would take about {seconds:.0f} s, going on without it")
             continue
         _announce(name, n, p, seconds_each)
         try: return _finite_scores(task, name), name

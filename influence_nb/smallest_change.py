@@ -325,8 +325,7 @@ def _start_decision(decision):
         "was trained with")
     if (start.theta - f.theta).norm() > 1e-3 * (1 + f.theta.norm()):
         warn("model is not at an optimum: changes are counted from the one "
-             "next to it; call fit_to_optimum first",
-             ConvergenceWarning)
+             "next to it; call fit_to_optimum first", ConvergenceWarning)
     if start.answer == 0: raise ValueError(
         "question(model) is zero: there is no decision to turn")
     return start

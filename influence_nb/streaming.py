@@ -82,10 +82,10 @@ class Samples:
             self.count = sum(len(x) for x, _ in self.batches)
             if not self.count: raise ValueError(f"{names[0]} is empty")
             x, y = next(iter(self.batches))
+            check_samples(f, x, y, names, look)
         else:
             x, y = check_samples(f, x, y, names, look)
             self.batches, self.count = [(x, y)], len(x)
-        check_samples(f, x, y, names, look)
         self.elements = x[:1].numel() + y[:1].numel()  # numbers in a sample
 
     def __len__(self): return self.count

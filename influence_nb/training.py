@@ -492,6 +492,5 @@ def fit_to_optimum(
             model.get_parameter(name).copy_(value)
     if not optimum.converged:
         usual = _tolerance(f.theta) * natural_unit(R, f.theta)
-        warn(_why_no_optimum(optimum, tol, usual, endless),
-             ConvergenceWarning)
+        warn(_why_no_optimum(optimum, tol, usual, endless), ConvergenceWarning)
     return optimum
